@@ -1,0 +1,1 @@
+"""The engine: owns Locust child processes. No Django here except in `jobs.py`."""

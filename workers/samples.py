@@ -1,0 +1,99 @@
+"""The one shape in which measurements travel from a collector to storage, whatever collected them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+MAX_ENDPOINTS = 1_000
+"""Endpoint names a run may have; requests of any further name are counted under `OTHER`."""
+
+MAX_NAME_CHARS = 500
+OTHER = "(other)"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """What one endpoint did in one second. Times in milliseconds; `None` where the collector cannot know."""
+
+    method: str
+    name: str
+    requests: int
+    failures: int
+    sum_ms: float
+    bytes: int
+    min_ms: float | None
+    max_ms: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One second of a run. `t` is that second as UTC epoch seconds; `seq` counts ticks from 1 without a gap.
+
+    `rows` holds only endpoints with requests in this second; `total` is the collector's own row over all endpoints
+    (its counts are the sum of `rows`; its percentiles are over all requests). A tick without requests is a tick too:
+    users > 0 with `total.requests == 0` for some seconds is a stall.
+    """
+
+    seq: int
+    t: int
+    users: int
+    total: SampleRow
+    rows: tuple[SampleRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointTotals:
+    """Locust's own totals of one endpoint over the whole run. Times in milliseconds."""
+
+    method: str
+    name: str
+    requests: int
+    failures: int
+    sum_ms: float
+    min_ms: float | None
+    max_ms: float | None
+    bytes: int
+    percentiles: Mapping[str, float] = field(default_factory=dict)
+    """Keys `p50 p90 p95 p99 p999`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """One row of Locust's failures table. Seen times are UTC epoch seconds, `None` when Locust did not say."""
+
+    method: str
+    name: str
+    error: str
+    occurrences: int
+    first_seen: float | None
+    last_seen: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    """One exception raised by the script outside of a request."""
+
+    count: int
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTotals:
+    """What Locust itself counted, written after its last request; the yardstick of the reconciliation.
+
+    `total` is Locust's Aggregated entry. `source` says where it was read: `final` (written by the child on its way
+    out) or `stats_csv` (the child was killed; up to the last second may be missing).
+    """
+
+    source: str
+    total: EndpointTotals
+    endpoints: Sequence[EndpointTotals]
+    failures: Sequence[FailureRow]
+    exceptions: Sequence[ExceptionRow]

@@ -1,0 +1,223 @@
+"""What a run is asked to do, as plain values, and the limits every door holds it to.
+
+Forms, the REST API and the runner all call `check()`: a load that one of them refuses, all refuse.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+MAX_USERS = 100_000
+MAX_SPAWN_RATE = 10_000.0
+MAX_RUN_TIME_SECONDS = 7 * 24 * 3600
+MAX_STAGES = 100
+MAX_LOCUSTFILE_BYTES = 512 * 1024
+MAX_HOST_CHARS = 500
+MAX_TAGS = 50
+MAX_TAG_CHARS = 100
+MAX_ENV_VARS = 100
+MAX_ENV_VALUE_CHARS = 8_000
+
+_DURATION = re.compile(r"(?:(\d{1,7})h)?(?:(\d{1,7})m)?(?:(\d{1,7})s?)?", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*", re.ASCII)
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
+# Names that change what the interpreter, the linker, Locust or its HTTP clients do, rather than what the script reads.
+_ENV_DENIED = re.compile(
+    r"(?:LD_|DYLD_|PYTHON|LOCUST|HATCHERY|WORKER_|ID_|GEVENT|GREENLET|GCONV_|MALLOC_|GLIBC_|XDG_|REQUESTS_|CURL_|SSL|OTEL_).*"
+    r"|PATH|HOME|TMPDIR|TEMP|TMP|PWD|SHELL|USER|LOGNAME|IFS|ENV|BASH_ENV|LOCPATH|NLSPATH|HOSTALIASES|RES_OPTIONS|RESOLV_.*"
+    r"|(?:.*_)?PROXY|DATABASE_URL|REDIS_URL|SECRET_KEY|DJANGO_.*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Hold a load: reach `users` at `spawn_rate` users/s, and stay until `duration_s` seconds of this stage are over."""
+
+    duration_s: float
+    users: int
+    spawn_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """All that the engine knows of a run. Times in seconds.
+
+    `run_time_s` also bounds a script that brings its own LoadTestShape; with `stages` it is their sum.
+    """
+
+    run_id: str
+    locustfile: str
+    users: int
+    spawn_rate: float
+    run_time_s: float
+    host: str = ""
+    stages: tuple[Stage, ...] = ()
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        """Planned length in seconds: the stages' sum, or the run time."""
+        return sum(stage.duration_s for stage in self.stages) if self.stages else self.run_time_s
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a field. `message` is an English format string, `params` its values."""
+
+    field: str
+    code: str
+    message: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.message % self.params if self.params else self.message
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from `90`, `"90"`, `"90s"`, `"5m"`, `"1h30m"`. Raises ValueError for anything else, and for zero or less."""
+    if isinstance(value, bool):
+        raise ValueError("not a duration")
+    if isinstance(value, (int, float)):
+        seconds = float(value)
+    else:
+        text = str(value).strip().lower().replace(" ", "")
+        match = _DURATION.fullmatch(text)
+        if not text or match is None:
+            raise ValueError("not a duration")
+        hours, minutes, rest = (int(part or 0) for part in match.groups())
+        seconds = float(hours * 3600 + minutes * 60 + rest)
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ValueError("not a duration")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """`90.0` → `1m30s`: what `parse_duration` reads back."""
+    total = round(seconds)
+    hours, rest = divmod(total, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [f"{hours}h" if hours else "", f"{minutes}m" if minutes else "", f"{rest}s" if rest else ""]
+    return "".join(parts) or "0s"
+
+
+def check(spec: RunSpec) -> list[Problem]:
+    """Everything that is wrong with the load asked for, field by field; empty when it may run."""
+    return [
+        *check_locustfile(spec.locustfile),
+        *_check_users("users", spec.users),
+        *_check_rate("spawn_rate", spec.spawn_rate),
+        *_check_run_time("run_time", spec.duration_s),
+        *_check_stages(spec.stages),
+        *check_host(spec.host),
+        *_check_tags("tags", spec.tags),
+        *_check_tags("exclude_tags", spec.exclude_tags),
+        *check_env(spec.env),
+    ]
+
+
+def check_locustfile(text: str) -> list[Problem]:
+    """Size and encoding only; whether it is Python is asked of `ast` and of a child process."""
+    if not text.strip():
+        return [Problem("locustfile", "empty", "Paste a locustfile: it is empty.")]
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return [Problem("locustfile", "not_utf8", "The locustfile is not valid UTF-8 text.")]
+    if size > MAX_LOCUSTFILE_BYTES:
+        params = {"size": size // 1024, "limit": MAX_LOCUSTFILE_BYTES // 1024}
+        return [Problem("locustfile", "too_large", "The locustfile has %(size)d KiB; the limit is %(limit)d KiB.", params)]
+    if "\0" in text:
+        return [Problem("locustfile", "null_byte", "The locustfile contains a null byte.")]
+    return []
+
+
+def check_host(host: str) -> list[Problem]:
+    """Empty (the script has its own) or an http(s) base address without credentials."""
+    if not host:
+        return []
+    if len(host) > MAX_HOST_CHARS:
+        return [Problem("host", "too_long", "The host has more than %(limit)d characters.", {"limit": MAX_HOST_CHARS})]
+    try:
+        parts = urlsplit(host)
+        _ = parts.port  # raises ValueError when out of range
+    except ValueError:
+        parts = urlsplit("")
+    printable = host.isprintable() and " " not in host
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not printable:
+        return [Problem("host", "not_an_address", "The host must be an address such as https://shop.example.com.")]
+    if parts.username is not None or parts.password is not None:
+        return [Problem("host", "credentials", "Leave user name and password out of the host; use an environment variable.")]
+    return []
+
+
+def check_env(env: Mapping[str, str]) -> list[Problem]:
+    """Environment variables a tenant may set: its own names only, never those that steer interpreter or Locust."""
+    if len(env) > MAX_ENV_VARS:
+        return [Problem("env", "too_many", "At most %(limit)d environment variables.", {"limit": MAX_ENV_VARS})]
+    return [problem for name, value in env.items() for problem in _check_env_var(name, value)]
+
+
+def _check_env_var(name: str, value: str) -> Iterator[Problem]:
+    if not _ENV_NAME.fullmatch(name):
+        message = "“%(name)s” is not a name for an environment variable: letters, digits and _, at most 100."
+        yield Problem("env", "bad_name", message, {"name": name[:100]})
+    elif _ENV_DENIED.fullmatch(name):
+        yield Problem("env", "denied_name", "“%(name)s” is reserved; choose another name.", {"name": name})
+    if not isinstance(value, str) or len(value) > MAX_ENV_VALUE_CHARS or "\0" in value:
+        message = "The value of “%(name)s” must be text of at most %(limit)d characters."
+        yield Problem("env", "bad_value", message, {"name": name[:100], "limit": MAX_ENV_VALUE_CHARS})
+
+
+def _check_users(where: str, users: object, *, least: int = 1) -> Iterator[Problem]:
+    if not isinstance(users, int) or isinstance(users, bool) or not least <= users <= MAX_USERS:
+        params = {"least": least, "limit": MAX_USERS}
+        yield Problem(where, "out_of_range", "Users must be a whole number from %(least)d to %(limit)d.", params)
+
+
+def _check_rate(where: str, rate: object) -> Iterator[Problem]:
+    ok = isinstance(rate, (int, float)) and not isinstance(rate, bool) and math.isfinite(rate)
+    if not ok or not 0.01 <= float(rate) <= MAX_SPAWN_RATE:  # type: ignore[arg-type]
+        params = {"limit": int(MAX_SPAWN_RATE)}
+        yield Problem(where, "out_of_range", "Spawn rate must be from 0.01 to %(limit)d users a second.", params)
+
+
+def _check_run_time(where: str, seconds: object) -> Iterator[Problem]:
+    ok = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    if not ok or not 1 <= float(seconds) <= MAX_RUN_TIME_SECONDS:  # type: ignore[arg-type]
+        params = {"limit": MAX_RUN_TIME_SECONDS // 86400}
+        yield Problem(where, "out_of_range", "Run time must be from 1 second to %(limit)d days.", params)
+
+
+def _check_stages(stages: Sequence[Stage]) -> Iterator[Problem]:
+    if len(stages) > MAX_STAGES:
+        yield Problem("stages", "too_many", "At most %(limit)d stages.", {"limit": MAX_STAGES})
+        return
+    for number, stage in enumerate(stages, start=1):
+        problems = [
+            *_check_run_time("stages", stage.duration_s),
+            *_check_users("stages", stage.users, least=0),
+            *_check_rate("stages", stage.spawn_rate),
+        ]
+        for problem in problems:
+            params = {**problem.params, "number": number}
+            yield Problem("stages", problem.code, "Stage %(number)d: " + problem.message, params)
+    if stages and not any(stage.users for stage in stages):
+        yield Problem("stages", "no_users", "At least one stage must have users.")
+
+
+def _check_tags(where: str, tags: Sequence[str]) -> Iterator[Problem]:
+    if len(tags) > MAX_TAGS:
+        yield Problem(where, "too_many", "At most %(limit)d tags.", {"limit": MAX_TAGS})
+    for tag in tags[:MAX_TAGS]:
+        if len(tag) > MAX_TAG_CHARS or not _TAG.fullmatch(tag):
+            message = "“%(tag)s” is not a tag: letters, digits, and . : _ - inside, at most %(limit)d characters."
+            yield Problem(where, "bad_tag", message, {"tag": tag[:MAX_TAG_CHARS], "limit": MAX_TAG_CHARS})
+            return
