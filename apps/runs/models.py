@@ -1,0 +1,264 @@
+"""Runs and everything that is kept of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.models import Base, Tenanted
+from apps.pools.models import WorkerPool
+from apps.runs.states import REASONS, TERMINAL, State, Verdict
+from apps.scenarios.models import Collector, LoadOptions, Scenario, ScenarioVersion
+from apps.teams.models import Project
+
+
+class Run(LoadOptions, Tenanted):
+    """One execution of one scenario version.
+
+    Written by whoever holds `fence`: every update carries `WHERE state = expected AND fence = mine`
+    (see `services.py` and `lease.py`).
+    """
+
+    TEAM_PATH = "project__team_id"
+    PROJECT_PATH = "project_id"
+
+    # what was asked for
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="runs")
+    version = models.ForeignKey(ScenarioVersion, on_delete=models.PROTECT, related_name="runs")
+    pool = models.ForeignKey(WorkerPool, on_delete=models.PROTECT, related_name="runs")
+    number = models.PositiveIntegerField(editable=False)
+    """1, 2, 3 … within the project."""
+    collector = models.CharField(max_length=10, choices=Collector.choices, default=Collector.CSV)
+    labels = models.JSONField(default=dict, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    requested_by = models.CharField(max_length=200)
+    """Label of the actor; outlives the account."""
+    requested_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    # where it is
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    reason = models.CharField(max_length=30, blank=True)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices, default=Verdict.NONE)
+    verdict_reasons = models.JSONField(default=list, blank=True)
+    """Codes of `states.INVALID_REASONS`, the weightiest first."""
+    diagnosis = models.JSONField(default=dict, blank=True)
+    """Why it failed: `{"message": str, "line": int | null, "traceback": str}`."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    """When Locust began to spawn users."""
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    # who holds it
+    fence = models.PositiveIntegerField(default=0)
+    runner = models.CharField(max_length=150, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    rung_at = models.DateTimeField(null=True, blank=True)
+    """When the doorbell was last rung."""
+    rings = models.PositiveIntegerField(default=0)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    abort_requested_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=200, blank=True)
+
+    # what came of it
+    last_seq = models.PositiveIntegerField(default=0)
+    """Sequence number of the last stored tick."""
+    last_tick_at = models.DateTimeField(null=True, blank=True)
+    last_request_at = models.DateTimeField(null=True, blank=True)
+    """The last second in which a request completed."""
+    current_users = models.PositiveIntegerField(default=0)
+    peak_users = models.PositiveIntegerField(default=0)
+    totals = models.JSONField(default=dict, blank=True)
+    """`requests failures rps avg_ms p50_ms p95_ms p99_ms min_ms max_ms bytes` over all endpoints."""
+    reconciliation = models.JSONField(default=dict, blank=True)
+    """`{"collected": n, "locust": n | null, "difference": n | null, "endpoints": […those that differ…]}`."""
+    generator = models.JSONField(default=dict, blank=True)
+    """`{"cpu_percent", "rss_bytes", "cpu_peak_percent"}` of the Locust process."""
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="run_number_once_a_project"),
+            models.CheckConstraint(condition=models.Q(state__in=State.values), name="run_state_known"),
+            models.CheckConstraint(condition=models.Q(verdict__in=Verdict.values), name="run_verdict_known"),
+            models.CheckConstraint(condition=models.Q(users__gte=1), name="run_users_positive"),
+            models.CheckConstraint(condition=models.Q(spawn_rate__gt=0), name="run_spawn_rate_positive"),
+            models.CheckConstraint(condition=models.Q(run_time_s__gt=0), name="run_run_time_positive"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-id"], name="run_project_newest"),
+            models.Index(fields=["scenario", "-id"], name="run_scenario_newest"),
+            models.Index(
+                fields=["state", "lease_until"], name="run_active", condition=~models.Q(state__in=sorted(TERMINAL))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.scenario.name}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("runs:detail", args=[self.pk])
+
+    @property
+    def is_over(self) -> bool:
+        """In a state that never changes again."""
+        return self.state in TERMINAL
+
+    @property
+    def reason_text(self) -> str:
+        """The sentence that belongs to the reason code."""
+        return str(REASONS.get(self.reason, ""))
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of load so far, or in all."""
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, ((self.finished_at or timezone.now()) - self.started_at).total_seconds())
+
+    @property
+    def progress(self) -> float:
+        """0 to 1 of the planned time."""
+        if self.is_over:
+            return 1.0
+        return min(1.0, self.elapsed_s / self.run_time_s)
+
+
+class RunEvent(Base):
+    """Something that happened to a run, in order, for the page's time line. Append-only."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=30)
+    """`state`, `note`, `step`, `warning`."""
+    text = models.CharField(max_length=500)
+    by = models.CharField(max_length=200, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+class Endpoint(Base):
+    """One request name of a run, and Locust's totals of it. `index` is what blocks and the wire call it."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="endpoints")
+    index = models.PositiveSmallIntegerField()
+    method = models.CharField(max_length=50, blank=True)
+    name = models.CharField(max_length=500)
+    totals = models.JSONField(default=dict, blank=True)
+    """As `Run.totals`, of this endpoint; from Locust's own statistics."""
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "index"], name="endpoint_index_once_a_run"),
+            models.UniqueConstraint(fields=["run", "method", "name"], name="endpoint_name_once_a_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}".strip()
+
+
+class SampleBlock(Base):
+    """Consecutive ticks of a run in columns (see `blocks.py`).
+
+    A run's newest seconds are blocks of one flush each; when a minute is over they are packed into one block a tier.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="blocks")
+    step_s = models.PositiveSmallIntegerField()
+    """The tier: 1, 10 or 60 seconds a row."""
+    first_seq = models.PositiveIntegerField()
+    last_seq = models.PositiveIntegerField()
+    first_t = models.BigIntegerField()
+    """UTC epoch seconds of the first and the last row."""
+    last_t = models.BigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ["step_s", "first_seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step_s", "first_seq"], name="block_once"),
+            models.CheckConstraint(condition=models.Q(step_s__in=[1, 10, 60]), name="block_tier_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step_s} s: {self.first_seq}–{self.last_seq}"
+
+
+class Failure(Base):
+    """One row of Locust's failures table."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="failures")
+    method = models.CharField(max_length=50, blank=True)
+    name = models.CharField(max_length=500)
+    error = models.TextField()
+    occurrences = models.PositiveBigIntegerField()
+    first_seen = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-occurrences", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.occurrences} × {self.error[:80]}"
+
+
+class ScriptException(Base):
+    """One exception that the script raised outside of a request."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="exceptions")
+    count = models.PositiveBigIntegerField()
+    message = models.TextField()
+    traceback = models.TextField()
+
+    class Meta:
+        ordering = ["-count", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.message[:80]}"
+
+
+class LogChunk(Base):
+    """Some lines of Locust's log, in order; the newest ones are kept here while the run is live, all of them in the artifact."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_chunks")
+    seq = models.PositiveIntegerField()
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="log_chunk_once")]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Artifact(Base):
+    """A file that a run left behind. Its content is in storage; nothing in it is trusted."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="artifacts")
+    name = models.CharField(max_length=100)
+    """`report.html`, `stats.csv`, `stats_history.csv`, `failures.csv`, `exceptions.csv`, `locust.log`."""
+    path = models.CharField(max_length=300)
+    """Inside the artifact storage; made of ids, never of names that people or scripts chose."""
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="artifact_name_once_a_run")]
+
+    def __str__(self) -> str:
+        return self.name

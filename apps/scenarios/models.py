@@ -1,0 +1,100 @@
+"""What to run: a scenario, its immutable script versions, and the load it asks for by default."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.models import Tenanted
+from apps.teams.models import NAME_CHARS, Project
+
+NOTE_CHARS = 500
+
+
+class LoadOptions(models.Model):
+    """The load a run puts on its target. Held by a scenario as defaults and by a run as the values it used."""
+
+    host = models.CharField(_("host"), max_length=500, blank=True)
+    """Base address handed to Locust; empty when the script has its own."""
+    users = models.PositiveIntegerField(_("users"), default=10)
+    spawn_rate = models.FloatField(_("spawn rate"), default=1.0)
+    """Users started a second."""
+    run_time_s = models.FloatField(_("run time"), default=60.0)
+    """Seconds; with stages their sum."""
+    stages = models.JSONField(_("stages"), default=list, blank=True)
+    """`[{"duration": seconds, "users": n, "spawn_rate": users/s}, …]`; empty for a plain ramp and hold."""
+    tags = models.JSONField(_("tags"), default=list, blank=True)
+    exclude_tags = models.JSONField(_("exclude tags"), default=list, blank=True)
+    env = models.JSONField(_("environment variables"), default=dict, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Collector(models.TextChoices):
+    """Where live figures come from."""
+
+    CSV = "csv", _("Locust's CSV files")
+
+
+class Scenario(LoadOptions, Tenanted):
+    """A named test of a project."""
+
+    TEAM_PATH = "project__team_id"
+    PROJECT_PATH = "project_id"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="scenarios")
+    name = models.CharField(_("name"), max_length=NAME_CHARS)
+    slug = models.SlugField(_("slug"), max_length=60)
+    description = models.TextField(_("description"), blank=True, max_length=2000)
+    collector = models.CharField(max_length=10, choices=Collector.choices, default=Collector.CSV)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "slug"], name="scenario_slug_once_a_project"),
+            models.CheckConstraint(condition=models.Q(users__gte=1), name="scenario_users_positive"),
+            models.CheckConstraint(condition=models.Q(spawn_rate__gt=0), name="scenario_spawn_rate_positive"),
+            models.CheckConstraint(condition=models.Q(run_time_s__gt=0), name="scenario_run_time_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ScenarioVersion(Tenanted):
+    """One state of a scenario's script. Never changed: what a run used can be read for as long as the run exists."""
+
+    TEAM_PATH = "scenario__project__team_id"
+    PROJECT_PATH = "scenario__project_id"
+
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    locustfile = models.TextField(_("script"))
+    sha256 = models.CharField(max_length=64, editable=False)
+    note = models.CharField(_("note"), max_length=NOTE_CHARS, blank=True)
+    author = models.CharField(max_length=200)
+    """Label of the actor; outlives the account."""
+    author_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["scenario", "number"], name="version_number_once_a_scenario"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scenario} v{self.number}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("a scenario version never changes; make a new one")
+        self.sha256 = hashlib.sha256(self.locustfile.encode()).hexdigest()
+        super().save(*args, **kwargs)

@@ -1,0 +1,86 @@
+"""Who calls the REST API or opens a socket."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import cast
+
+from django.contrib.auth.models import AbstractUser
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework import authentication, exceptions
+from rest_framework.request import Request
+
+from apps.teams.actors import Actor
+from apps.teams.models import ApiToken
+
+LAST_USED_EVERY_SECONDS = 60
+"""`last_used_at` is for people; writing it on every request would make every read a write."""
+
+
+def digest(secret: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def token_actor(authorization: str) -> Actor | None:
+    """The actor of an `Authorization: Bearer <token>` header; None when it is no Bearer header or not a usable token."""
+    scheme, _space, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        return None
+    token = ApiToken.objects.select_related("team").filter(digest=digest(secret.strip())).first()
+    if token is None or not token.is_usable:
+        return None
+    _touch(token)
+    return Actor(token=token)
+
+
+def actor_of(request: Request) -> Actor:
+    """The actor of an authenticated API request."""
+    if isinstance(request.auth, ApiToken):
+        return Actor(token=request.auth)
+    return Actor(user=cast(AbstractUser, request.user) if request.user.is_authenticated else None)
+
+
+class TokenUser:
+    """Stands where the REST framework wants a user: authenticated, but nobody in particular."""
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+    pk = None
+
+    def __init__(self, token: ApiToken) -> None:
+        self.token = token
+
+    def __str__(self) -> str:
+        return str(self.token)
+
+
+class TokenAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer <token>`."""
+
+    def authenticate(self, request: Request) -> tuple[TokenUser, ApiToken] | None:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if not header.lower().startswith("bearer"):
+            return None
+        actor = token_actor(header)
+        if actor is None or actor.token is None:
+            raise exceptions.AuthenticationFailed(_("This token is unknown, expired or revoked."), code="bad_token")
+        return TokenUser(actor.token), actor.token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Makes a missing token a 401 and not a 403."""
+        return 'Bearer realm="hatchery"'
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The browser's session, with CSRF protection."""
+
+
+def _touch(token: ApiToken) -> None:
+    now = timezone.now()
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - timedelta(seconds=LAST_USED_EVERY_SECONDS))
+    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)

@@ -1,0 +1,15 @@
+"""Every address of the portal: composition only."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("apps.core.urls")),
+    path("", include("apps.teams.urls")),
+    path("", include("apps.scenarios.urls")),
+    path("", include("apps.pools.urls")),
+    path("", include("apps.runs.urls")),
+    path("api/", include("portal.api_urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]
