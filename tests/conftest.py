@@ -1,0 +1,198 @@
+"""What every test has: a place of its own for files, and the fixed cast.
+
+    Acme      Alice (owner), Manny (manager), Tess (tester), Vic (viewer); project Shop with the scenario Checkout
+    Globex    Charlie (owner): a stranger to Acme; project Depot
+    tokens    one a scope, of Acme; one bound to Acme's project Blog, which must not see Shop
+
+Objects beyond the cast come from `tests.factories`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+STATE_DIR = Path(tempfile.mkdtemp(prefix="hatchery-test-"))
+os.environ["HATCHERY_STATE"] = str(STATE_DIR)  # also for processes that a test starts
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+import django
+
+django.setup()
+
+from django.conf import settings as portal_settings
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, override_settings
+
+from apps.pools.models import WorkerPool
+from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.teams.models import ApiToken, Project, Team
+from apps.teams.roles import Role, Scope
+from tests import factories
+
+
+def pytest_configure() -> None:
+    """Settings that only tests have. Set here too because the plugin may have read the settings before this file."""
+    portal_settings.STATE_DIR = STATE_DIR
+    portal_settings.ARTIFACTS_DIR = STATE_DIR / "artifacts"
+    portal_settings.RUNS_DIR = STATE_DIR / "runs"
+    portal_settings.STATIC_ROOT = STATE_DIR / "static"
+    portal_settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    if connection.vendor == "sqlite":
+        # A file, not memory: threads of one test then wait for each other's locks as they do in production.
+        connection.settings_dict["TEST"]["NAME"] = str(STATE_DIR / "test.sqlite3")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(STATE_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_passwords() -> Iterator[None]:
+    """Hashing passwords slowly is the point in production and a waste here."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(request: pytest.FixtureRequest) -> None:
+    """No test inherits another's rate limits."""
+    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+        cache.clear()
+
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def acme(db: None) -> Team:
+    return factories.TeamFactory(name="Acme", slug="acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Team:
+    return factories.TeamFactory(name="Globex", slug="globex")
+
+
+@pytest.fixture
+def alice(acme: Team) -> User:
+    return factories.member(acme, "alice", Role.OWNER)
+
+
+@pytest.fixture
+def manny(acme: Team) -> User:
+    return factories.member(acme, "manny", Role.MANAGER)
+
+
+@pytest.fixture
+def tess(acme: Team) -> User:
+    return factories.member(acme, "tess", Role.TESTER)
+
+
+@pytest.fixture
+def vic(acme: Team) -> User:
+    return factories.member(acme, "vic", Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(globex: Team) -> User:
+    """The stranger."""
+    return factories.member(globex, "charlie", Role.OWNER)
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    """The portal admin, in no team."""
+    return factories.UserFactory(username="admin", is_staff=True, is_superuser=True)
+
+
+# --- what Acme has ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(acme: Team) -> Project:
+    return factories.ProjectFactory(team=acme, name="Shop", slug="shop")
+
+
+@pytest.fixture
+def blog(acme: Team) -> Project:
+    """Acme's other project."""
+    return factories.ProjectFactory(team=acme, name="Blog", slug="blog")
+
+
+@pytest.fixture
+def depot(globex: Team) -> Project:
+    """The stranger's project."""
+    return factories.ProjectFactory(team=globex, name="Depot", slug="depot")
+
+
+@pytest.fixture
+def scenario(shop: Project) -> Scenario:
+    return factories.ScenarioFactory(project=shop, name="Checkout", slug="checkout")
+
+
+@pytest.fixture
+def version(scenario: Scenario) -> ScenarioVersion:
+    return factories.ScenarioVersionFactory(scenario=scenario)
+
+
+@pytest.fixture
+def pool(db: None) -> WorkerPool:
+    """The pool that exists from the first start."""
+    return factories.local_pool()
+
+
+@pytest.fixture
+def read_token(acme: Team) -> ApiToken:
+    return factories.ApiTokenFactory(team=acme, name="reader", scope=Scope.READ)
+
+
+@pytest.fixture
+def run_token(acme: Team) -> ApiToken:
+    return factories.ApiTokenFactory(team=acme, name="ci", scope=Scope.RUN)
+
+
+@pytest.fixture
+def manage_token(acme: Team) -> ApiToken:
+    return factories.ApiTokenFactory(team=acme, name="ops", scope=Scope.MANAGE)
+
+
+@pytest.fixture
+def blog_token(acme: Team, blog: Project) -> ApiToken:
+    """May do everything a token can, in the project Blog only."""
+    return factories.ApiTokenFactory(team=acme, project=blog, name="blog", scope=Scope.MANAGE)
+
+
+# --- clients ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alice_client(alice: User) -> Client:
+    return factories.client_of(alice)
+
+
+@pytest.fixture
+def manny_client(manny: User) -> Client:
+    return factories.client_of(manny)
+
+
+@pytest.fixture
+def tess_client(tess: User) -> Client:
+    return factories.client_of(tess)
+
+
+@pytest.fixture
+def vic_client(vic: User) -> Client:
+    return factories.client_of(vic)
+
+
+@pytest.fixture
+def charlie_client(charlie: User) -> Client:
+    return factories.client_of(charlie)
