@@ -1,0 +1,73 @@
+"""What runs in `make up`, with which command lines and environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.core.supervise.children import Child
+
+BASE_DIR = Path(__file__).resolve().parents[3]
+DEMO_TARGET = Path(__file__).resolve().parents[1] / "demo_target.py"
+RUNNERS = 2
+WEB_GOODBYE_SECONDS = 3  # for open sockets; browsers reconnect by themselves
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As a browser on this machine would write it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}"
+
+
+def environment(given: Mapping[str, str], *, address: Address, state: Path, redis_url: str) -> dict[str, str]:
+    """What the children see: what we were given, and what we decided where nothing was given."""
+    return {
+        "HATCHERY_URL": address.url,
+        **given,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "HATCHERY_STATE": str(state),
+        "REDIS_URL": redis_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def manage(*arguments: str | Path) -> tuple[str | Path, ...]:
+    return (sys.executable, BASE_DIR / "manage.py", *arguments)
+
+
+def web(address: Address, given: Mapping[str, str]) -> Child:
+    # X-Forwarded-For is whatever a client claims, unless a proxy of ours set it.
+    proxy = "--proxy-headers" if given.get("FORWARDED_ALLOW_IPS") else "--no-proxy-headers"
+    listening = ("--host", address.host, "--port", str(address.port), proxy)
+    quiet = ("--no-access-log", "--log-level", "warning")
+    goodbye = ("--timeout-graceful-shutdown", str(WEB_GOODBYE_SECONDS))
+    return Child("web", (sys.executable, "-m", "uvicorn", "portal.asgi:application", *listening, *quiet, *goodbye))
+
+
+def runners() -> list[Child]:
+    names = [f"local-{number}" for number in range(1, RUNNERS + 1)]
+    return [Child(name, manage("runner", "--pool", "local", "--name", name)) for name in names]
+
+
+def keeper() -> Child:
+    return Child("keeper", manage("keeper"))
+
+
+def demo_target(port: int, log: Path) -> Child:
+    return Child("target", (sys.executable, DEMO_TARGET, "--port", str(port), "--log", log))
+
+
+def migrate() -> Child:
+    return Child("migrate", manage("migrate", "--noinput", "--verbosity", "0"))
+
+
+def demo(address: str, target: str, facts: Path) -> Child:
+    return Child("demo", manage("demo", "--target-url", target, "--json", facts, "--url", address))
