@@ -1,0 +1,136 @@
+/**
+ * Columns over time, as the charts draw them. All columns share one axis `t` of epoch seconds, oldest first.
+ *
+ * History may be coarser than the live seconds that are appended to it: the axis carries real times, not places.
+ */
+
+export const TOTAL = "total";
+/** Columns of every key. `users` exists for TOTAL only. `failures` is a rate here: failures a second. */
+export const METRICS = ["rps", "failures", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms"];
+const RATES = new Set(["rps", "failures"]);
+/** Silence longer than this is a gap; Locust's own clock drift skips a second now and then. */
+export const GAP_SECONDS = 3;
+
+/**
+ * @typedef {{step_s: number, t: number[], series: Array<{endpoint: number|null} & Record<string, (number|null)[]>>}} Wire
+ * @typedef {{requests: number, failures: number} & Record<string, number|null>} Row  figures of one second
+ */
+
+export class Series {
+  /** @param {Wire} [wire] */
+  constructor(wire) {
+    /** @type {number[]} */
+    this.t = wire ? [...wire.t] : [];
+    this.step = wire?.step_s || 1;
+    /** @type {Map<string|number, Record<string, (number|null)[]>>} */
+    this.columns = new Map();
+    for (const one of wire?.series ?? []) this.columns.set(keyOf(one.endpoint), this.#read(one, (values) => [...values]));
+    if (!this.columns.has(TOTAL)) this.addKey(TOTAL);
+  }
+
+  get last() {
+    return this.t[this.t.length - 1] ?? -Infinity;
+  }
+
+  /** @returns {(number|null)[]} all null for what was never loaded */
+  column(key, metric) {
+    return this.columns.get(key)?.[metric] ?? new Array(this.t.length).fill(null);
+  }
+
+  has(key) {
+    return this.columns.has(key);
+  }
+
+  /** Begin a key that has no past. */
+  addKey(key) {
+    const names = key === TOTAL ? [...METRICS, "users"] : METRICS;
+    this.columns.set(key, Object.fromEntries(names.map((name) => [name, new Array(this.t.length).fill(null)])));
+  }
+
+  /** Forget a key, to keep memory small. */
+  dropKey(key) {
+    this.columns.delete(key);
+  }
+
+  /**
+   * Add one second. Returns false for a second that is already there.
+   * @param {{t: number, users: number, total: Row, rows: Map<number, Row>}} tick
+   */
+  append({ t, users, total, rows }) {
+    if (t <= this.last) return false;
+    if (this.t.length && t - this.last > Math.max(GAP_SECONDS, this.step)) this.#push(this.last + 1, () => null);
+    this.#push(t, (key, metric) => {
+      if (metric === "users") return users ?? null;
+      const row = key === TOTAL ? total : rows.get(key);
+      if (metric === "rps") return row?.requests ?? 0;
+      return row?.[metric] ?? (RATES.has(metric) ? 0 : null);
+    });
+    return true;
+  }
+
+  /** Put columns that were fetched on their own beside these, at the nearest step that covers each time. */
+  merge(/** @type {Wire} */ wire) {
+    const places = alignment(this.t, wire.t, wire.step_s || 1);
+    for (const one of wire.series) {
+      const pick = (values) => places.map((place) => (place < 0 ? null : (values[place] ?? null)));
+      this.columns.set(keyOf(one.endpoint), this.#read(one, pick, wire.step_s || 1));
+    }
+  }
+
+  /** Forget the oldest points. */
+  trim(points) {
+    const surplus = this.t.length - points;
+    if (surplus <= 0) return;
+    this.t.splice(0, surplus);
+    for (const column of this.columns.values()) for (const values of Object.values(column)) values.splice(0, surplus);
+  }
+
+  #read(one, pick, step = this.step) {
+    const column = {};
+    const nothing = () => new Array(this.t.length).fill(null);
+    for (const name of METRICS) column[name] = one[name] ? pick(one[name]) : nothing();
+    if (step > 1) column.failures = column.failures.map((value) => (value === null ? null : value / step));
+    if (one.endpoint === null) column.users = one.users ? pick(one.users) : nothing();
+    return column;
+  }
+
+  #push(t, valueOf) {
+    this.t.push(t);
+    for (const [key, column] of this.columns) {
+      for (const metric of Object.keys(column)) column[metric].push(valueOf(key, metric));
+    }
+  }
+}
+
+export const keyOf = (endpoint) => (endpoint === null || endpoint === undefined ? TOTAL : endpoint);
+
+/** For each of `times` the place in `fetched` (ascending, `step` seconds wide) that covers it, or -1. */
+export function alignment(times, fetched, step) {
+  let place = -1;
+  return times.map((t) => {
+    while (place + 1 < fetched.length && fetched[place + 1] <= t) place += 1;
+    return place >= 0 && t - fetched[place] < step ? place : -1;
+  });
+}
+
+/**
+ * Values for drawing: a lone missing step between two known ones becomes `undefined`, which the line crosses;
+ * longer silence stays null, which breaks it.
+ */
+export function joinSingles(t, values, step) {
+  const joined = values.slice();
+  for (let i = 1; i < values.length - 1; i += 1) {
+    const lone = values[i] === null && values[i - 1] !== null && values[i + 1] !== null;
+    if (lone && t[i + 1] - t[i - 1] <= Math.max(2 * step, GAP_SECONDS)) joined[i] = undefined;
+  }
+  return joined;
+}
+
+/** First and last place of `t` within `[from, to]`; `[0, -1]` when there is none. */
+export function placesWithin(t, from, to) {
+  let first = 0;
+  while (first < t.length && t[first] < from) first += 1;
+  let last = t.length - 1;
+  while (last >= first && t[last] > to) last -= 1;
+  return first <= last ? [first, last] : [0, -1];
+}
