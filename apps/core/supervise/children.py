@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,7 @@ LAST_RESTART_SECONDS = 30.0
 HEALTHY_SECONDS = 30.0  # one that lived this long starts again without having to wait longer each time
 
 # All of it is over within ten seconds of Ctrl-C.
-REMIND_SECONDS = 2.0  # a runner drains at the first SIGTERM and stops its runs at the second
-KILL_SECONDS = 7.5
+KILL_SECONDS = 7.5  # a runner ends its run and saves the results in this time
 KILL_LAST_SECONDS = 1.0
 LEFTOVER_SECONDS = 0.5
 LEFTOVER_ROUNDS = 3
@@ -35,7 +34,7 @@ NAME_CHARS = 9
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # What a line may hold besides text: a tab. The rest could move the cursor of whoever reads the log.
-UNPRINTABLE = {code: "�" for code in (*range(9), *range(10, 32), *range(127, 160))}
+UNPRINTABLE = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160)), "�")
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -157,21 +156,16 @@ class Supervisor:
         return {process.pid for process in self.running.values()}
 
     async def stop(self) -> None:
-        """SIGTERM, a reminder, SIGKILL; those that others need come last; then whatever they left behind."""
+        """SIGTERM, then SIGKILL; those that others need come last; then whatever they left behind."""
         self.stopping.set()
-        await self.end([c for c in self.running if not c.stops_last], remind=REMIND_SECONDS, kill=KILL_SECONDS)
-        await self.end(list(self.running), remind=KILL_LAST_SECONDS / 2, kill=KILL_LAST_SECONDS)
+        await self.end([child for child in self.running if not child.stops_last], KILL_SECONDS)
+        await self.end(list(self.running), KILL_LAST_SECONDS)
         if self.keepers:
             await asyncio.wait(self.keepers, timeout=LEFTOVER_SECONDS)
         kill_descendants()
 
-    async def end(self, children: Iterable[Child], *, remind: float, kill: float) -> None:
-        children = list(children)
-        for number, seconds in (
-            (signal.SIGTERM, remind),
-            (signal.SIGTERM, kill - remind),
-            (signal.SIGKILL, LEFTOVER_SECONDS),
-        ):
+    async def end(self, children: list[Child], kill_seconds: float) -> None:
+        for number, seconds in ((signal.SIGTERM, kill_seconds), (signal.SIGKILL, LEFTOVER_SECONDS)):
             for child in children:
                 self.send(child, number)
             if await self.are_gone(children, seconds):

@@ -52,7 +52,7 @@ class PrivateRedis:
 
 
 def private_redis(state: State) -> PrivateRedis:
-    """Write its configuration; it does not run yet. The password is in a file, not on a command line others can read."""
+    """Write its configuration, the password in it: others can read a command line. It does not run yet."""
     folder = state.folder / "redis"
     folder.mkdir(mode=0o700, exist_ok=True)
     port, password = state.port("redis"), state.secret("redis")

@@ -11,6 +11,7 @@ from apps.core.supervise.children import Child
 
 BASE_DIR = Path(__file__).resolve().parents[3]
 DEMO_TARGET = Path(__file__).resolve().parents[1] / "demo_target.py"
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (to recognise it, not to listen on it)
 RUNNERS = 2
 WEB_GOODBYE_SECONDS = 3  # for open sockets; browsers reconnect by themselves
 
@@ -23,8 +24,8 @@ class Address:
     @property
     def url(self) -> str:
         """As a browser on this machine would write it."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}"
+        host = EVERY_ADDRESS.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def environment(given: Mapping[str, str], *, address: Address, state: Path, redis_url: str) -> dict[str, str]:
@@ -54,7 +55,8 @@ def web(address: Address, given: Mapping[str, str]) -> Child:
 
 def runners() -> list[Child]:
     names = [f"local-{number}" for number in range(1, RUNNERS + 1)]
-    return [Child(name, manage("runner", "--pool", "local", "--name", name)) for name in names]
+    # Ctrl-C must not wait for the end of a long run.
+    return [Child(name, manage("runner", "--pool", "local", "--name", name, "--stop-on-term")) for name in names]
 
 
 def keeper() -> Child:
