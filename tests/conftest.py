@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,6 @@ django.setup()
 
 from django.conf import settings as portal_settings
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client, override_settings
 
@@ -43,6 +43,8 @@ def pytest_configure() -> None:
     portal_settings.STATE_DIR = STATE_DIR
     portal_settings.ARTIFACTS_DIR = STATE_DIR / "artifacts"
     portal_settings.RUNS_DIR = STATE_DIR / "runs"
+    artifacts: dict[str, Any] = portal_settings.STORAGES["artifacts"]
+    artifacts["OPTIONS"]["location"] = portal_settings.ARTIFACTS_DIR
     portal_settings.STATIC_ROOT = STATE_DIR / "static"
     portal_settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     if connection.vendor == "sqlite":
@@ -61,24 +63,17 @@ def fast_passwords() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def empty_cache(request: pytest.FixtureRequest) -> None:
-    """No test inherits another's rate limits."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
-        cache.clear()
-
-
 # --- people -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def acme(db: None) -> Team:
-    return factories.TeamFactory(name="Acme", slug="acme")
+    return factories.TeamFactory.create(name="Acme", slug="acme")
 
 
 @pytest.fixture
 def globex(db: None) -> Team:
-    return factories.TeamFactory(name="Globex", slug="globex")
+    return factories.TeamFactory.create(name="Globex", slug="globex")
 
 
 @pytest.fixture
@@ -110,7 +105,7 @@ def charlie(globex: Team) -> User:
 @pytest.fixture
 def admin(db: None) -> User:
     """The portal admin, in no team."""
-    return factories.UserFactory(username="admin", is_staff=True, is_superuser=True)
+    return factories.UserFactory.create(username="admin", is_staff=True, is_superuser=True)
 
 
 # --- what Acme has ------------------------------------------------------------------------------------------------
@@ -118,29 +113,29 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def shop(acme: Team) -> Project:
-    return factories.ProjectFactory(team=acme, name="Shop", slug="shop")
+    return factories.ProjectFactory.create(team=acme, name="Shop", slug="shop")
 
 
 @pytest.fixture
 def blog(acme: Team) -> Project:
     """Acme's other project."""
-    return factories.ProjectFactory(team=acme, name="Blog", slug="blog")
+    return factories.ProjectFactory.create(team=acme, name="Blog", slug="blog")
 
 
 @pytest.fixture
 def depot(globex: Team) -> Project:
     """The stranger's project."""
-    return factories.ProjectFactory(team=globex, name="Depot", slug="depot")
+    return factories.ProjectFactory.create(team=globex, name="Depot", slug="depot")
 
 
 @pytest.fixture
 def scenario(shop: Project) -> Scenario:
-    return factories.ScenarioFactory(project=shop, name="Checkout", slug="checkout")
+    return factories.ScenarioFactory.create(project=shop, name="Checkout", slug="checkout")
 
 
 @pytest.fixture
 def version(scenario: Scenario) -> ScenarioVersion:
-    return factories.ScenarioVersionFactory(scenario=scenario)
+    return factories.ScenarioVersionFactory.create(scenario=scenario)
 
 
 @pytest.fixture
@@ -151,23 +146,23 @@ def pool(db: None) -> WorkerPool:
 
 @pytest.fixture
 def read_token(acme: Team) -> ApiToken:
-    return factories.ApiTokenFactory(team=acme, name="reader", scope=Scope.READ)
+    return factories.ApiTokenFactory.create(team=acme, name="reader", scope=Scope.READ)
 
 
 @pytest.fixture
 def run_token(acme: Team) -> ApiToken:
-    return factories.ApiTokenFactory(team=acme, name="ci", scope=Scope.RUN)
+    return factories.ApiTokenFactory.create(team=acme, name="ci", scope=Scope.RUN)
 
 
 @pytest.fixture
 def manage_token(acme: Team) -> ApiToken:
-    return factories.ApiTokenFactory(team=acme, name="ops", scope=Scope.MANAGE)
+    return factories.ApiTokenFactory.create(team=acme, name="ops", scope=Scope.MANAGE)
 
 
 @pytest.fixture
 def blog_token(acme: Team, blog: Project) -> ApiToken:
     """May do everything a token can, in the project Blog only."""
-    return factories.ApiTokenFactory(team=acme, project=blog, name="blog", scope=Scope.MANAGE)
+    return factories.ApiTokenFactory.create(team=acme, project=blog, name="blog", scope=Scope.MANAGE)
 
 
 # --- clients ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """Objects for tests: `ProjectFactory(team=acme)` makes one in the database, with everything it needs."""
 
+# mypy: disable-error-code="attr-defined, no-untyped-call"
+# factory_boy is only half typed; `XFactory.create()` says what it returns.
+
 from __future__ import annotations
 
 import hashlib
@@ -28,6 +31,12 @@ class Shopper(HttpUser):
     def products(self):
         self.client.get("/api/products")
 """
+
+
+def local_pool() -> WorkerPool:
+    """The pool that exists from the first start; made here when a test flushed it away."""
+    pool, _created = WorkerPool.objects.get_or_create(name=LOCAL, defaults={"is_default": True})
+    return pool
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -113,7 +122,7 @@ class HostFactory(DjangoModelFactory[WorkerHost]):
     class Meta:
         model = WorkerHost
 
-    pool = factory.LazyFunction(lambda: local_pool())
+    pool = factory.LazyFunction(local_pool)
     name = factory.Sequence(lambda n: f"host-{n}")
 
 
@@ -137,7 +146,7 @@ class RunFactory(DjangoModelFactory[Run]):
     scenario = factory.SubFactory(ScenarioFactory)
     project = factory.SelfAttribute("scenario.project")
     version = factory.SubFactory(ScenarioVersionFactory, scenario=factory.SelfAttribute("..scenario"))
-    pool = factory.LazyFunction(lambda: local_pool())
+    pool = factory.LazyFunction(local_pool)
     number = factory.Sequence(lambda n: n + 1)
     requested_by = "user:alice"
     users = 5
@@ -188,15 +197,9 @@ class ArtifactFactory(DjangoModelFactory[Artifact]):
 
 def member(team: Team, name: str, role: Role) -> User:
     """A new user called `name` with `role` in `team`."""
-    user = UserFactory(username=name)
-    MembershipFactory(team=team, user=user, role=role)
+    user = UserFactory.create(username=name)
+    MembershipFactory.create(team=team, user=user, role=role)
     return user
-
-
-def local_pool() -> WorkerPool:
-    """The pool that exists from the first start; made here when a test flushed it away."""
-    pool, _created = WorkerPool.objects.get_or_create(name=LOCAL, defaults={"is_default": True})
-    return pool
 
 
 def secret_of(token: ApiToken) -> str:

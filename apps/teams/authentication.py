@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import cast
 
 from django.contrib.auth.models import AbstractUser
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import authentication, exceptions
@@ -26,7 +25,7 @@ def digest(secret: str) -> str:
 
 
 def token_actor(authorization: str) -> Actor | None:
-    """The actor of an `Authorization: Bearer <token>` header; None when it is no Bearer header or not a usable token."""
+    """The actor of an `Authorization: Bearer <token>` header; None for any other header or token."""
     scheme, _space, secret = authorization.partition(" ")
     if scheme.lower() != "bearer" or not secret:
         return None
@@ -35,6 +34,12 @@ def token_actor(authorization: str) -> Actor | None:
         return None
     _touch(token)
     return Actor(token=token)
+
+
+def reload_token(token: ApiToken) -> Actor | None:
+    """The actor of a token seen before, read afresh; None when it is no longer usable."""
+    fresh = ApiToken.objects.select_related("team").filter(pk=token.pk).first()
+    return Actor(token=fresh) if fresh is not None and fresh.is_usable else None
 
 
 def actor_of(request: Request) -> Actor:
@@ -82,5 +87,5 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 def _touch(token: ApiToken) -> None:
     now = timezone.now()
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - timedelta(seconds=LAST_USED_EVERY_SECONDS))
-    ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+    if token.last_used_at is None or token.last_used_at < now - timedelta(seconds=LAST_USED_EVERY_SECONDS):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -28,7 +28,7 @@ RUN_START = "run.start"
 RUN_CONTROL = "run.control"
 SCENARIO_EDIT = "scenario.edit"
 PROJECT_EDIT = "project.edit"
-TOKEN_MANAGE = "token.manage"
+TOKEN_MANAGE = "token.manage"  # noqa: S105
 AUDIT_VIEW = "audit.view"
 MEMBER_MANAGE = "member.manage"
 TEAM_EDIT = "team.edit"
@@ -62,7 +62,6 @@ SCOPE_PERMISSIONS: dict[str, frozenset[str]] = {
     # A token never hands out rights: no tokens, no members.
     Scope.MANAGE: _TESTER | {PROJECT_EDIT, AUDIT_VIEW},
 }
-
 
 
 def check_known(permission: str) -> None:
