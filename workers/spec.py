@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ _ENV_DENIED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Hold a load: reach `users` at `spawn_rate` users/s, and stay until `duration_s` seconds of this stage are over."""
+    """Reach `users` at `spawn_rate` users/s, and hold them until `duration_s` seconds of this stage are over."""
 
     duration_s: float
     users: int
@@ -60,7 +61,7 @@ class RunSpec:
     stages: tuple[Stage, ...] = ()
     tags: tuple[str, ...] = ()
     exclude_tags: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = attribute(default_factory=dict)
 
     @property
     def duration_s(self) -> float:
@@ -75,16 +76,16 @@ class Problem:
     field: str
     code: str
     message: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = attribute(default_factory=dict)
 
     def __str__(self) -> str:
         return self.message % self.params if self.params else self.message
 
 
 def parse_duration(value: object) -> float:
-    """Seconds from `90`, `"90"`, `"90s"`, `"5m"`, `"1h30m"`. Raises ValueError for anything else, and for zero or less."""
+    """Seconds from `90`, `"90"`, `"90s"`, `"5m"`, `"1h30m"`; raises ValueError for anything else, also for zero."""
     if isinstance(value, bool):
-        raise ValueError("not a duration")
+        raise ValueError("not a duration")  # noqa: TRY004 - callers hear of one error only
     if isinstance(value, (int, float)):
         seconds = float(value)
     else:
@@ -127,13 +128,14 @@ def check_locustfile(text: str) -> list[Problem]:
     """Size and encoding only; whether it is Python is asked of `ast` and of a child process."""
     if not text.strip():
         return [Problem("locustfile", "empty", "Paste a locustfile: it is empty.")]
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError:
+    if not _is_utf8(text):
         return [Problem("locustfile", "not_utf8", "The locustfile is not valid UTF-8 text.")]
+    size = len(text.encode("utf-8"))
     if size > MAX_LOCUSTFILE_BYTES:
         params = {"size": size // 1024, "limit": MAX_LOCUSTFILE_BYTES // 1024}
-        return [Problem("locustfile", "too_large", "The locustfile has %(size)d KiB; the limit is %(limit)d KiB.", params)]
+        return [
+            Problem("locustfile", "too_large", "The locustfile has %(size)d KiB; the limit is %(limit)d KiB.", params)
+        ]
     if "\0" in text:
         return [Problem("locustfile", "null_byte", "The locustfile contains a null byte.")]
     return []
@@ -154,7 +156,9 @@ def check_host(host: str) -> list[Problem]:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not printable:
         return [Problem("host", "not_an_address", "The host must be an address such as https://shop.example.com.")]
     if parts.username is not None or parts.password is not None:
-        return [Problem("host", "credentials", "Leave user name and password out of the host; use an environment variable.")]
+        return [
+            Problem("host", "credentials", "Leave user name and password out of the host; use an environment variable.")
+        ]
     return []
 
 
@@ -165,15 +169,23 @@ def check_env(env: Mapping[str, str]) -> list[Problem]:
     return [problem for name, value in env.items() for problem in _check_env_var(name, value)]
 
 
-def _check_env_var(name: str, value: str) -> Iterator[Problem]:
+def _check_env_var(name: str, value: object) -> Iterator[Problem]:
     if not _ENV_NAME.fullmatch(name):
         message = "“%(name)s” is not a name for an environment variable: letters, digits and _, at most 100."
         yield Problem("env", "bad_name", message, {"name": name[:100]})
     elif _ENV_DENIED.fullmatch(name):
         yield Problem("env", "denied_name", "“%(name)s” is reserved; choose another name.", {"name": name})
-    if not isinstance(value, str) or len(value) > MAX_ENV_VALUE_CHARS or "\0" in value:
+    if not isinstance(value, str) or len(value) > MAX_ENV_VALUE_CHARS or "\0" in value or not _is_utf8(value):
         message = "The value of “%(name)s” must be text of at most %(limit)d characters."
         yield Problem("env", "bad_value", message, {"name": name[:100], "limit": MAX_ENV_VALUE_CHARS})
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_users(where: str, users: object, *, least: int = 1) -> Iterator[Problem]:

@@ -1,0 +1,116 @@
+"""Stands between the supervisor and a sink that may fail: keeps what was not taken, in order, within bounds."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from workers.samples import ExceptionRow, FailureRow, Tick
+
+MAX_SPOOLED_ROWS = 500_000
+"""Rows of ticks kept while the sink fails: 1,000 endpoints for 8 minutes, or 10 endpoints for half a day."""
+
+MAX_SPOOLED_LINES = 5_000
+MAX_SPOOLED_EVENTS = 1_000
+TICKS_AT_ONCE = 60
+RETRY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where a run's data goes. Any method may raise: the call is then repeated with the same arguments later.
+
+    So a sink sees each tick at least once, in order of `seq`; storing by `seq` makes that exactly once.
+    """
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        """`process_started {pid}`, `ready {locust, user_classes, own_shape}`, `test_start`, `first_request`,
+        `spawning_complete {users}`, `test_stop`, `stopping {by}`, `warning {code, text}`."""
+
+    def ticks(self, ticks: Sequence[Tick]) -> None: ...
+
+    def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
+        """Both tables whole, only when one has changed."""
+
+    def log(self, lines: Sequence[str]) -> None:
+        """Cleaned lines of the process's output; bounded in length, rate and number."""
+
+    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
+        """Load of the generator itself about every 2 s; 100 % is one core."""
+
+
+class Spool:
+    """A sink that never raises. Call `flush` often; it delivers what it can and stops at the first failure."""
+
+    def __init__(self, sink: Sink, clock: Callable[[], float]) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._retry_at = 0.0
+        self._events: deque[tuple[str, Mapping[str, object]]] = deque(maxlen=MAX_SPOOLED_EVENTS)
+        self._ticks: deque[Tick] = deque()
+        self._rows = 0
+        self._lines: deque[str] = deque(maxlen=MAX_SPOOLED_LINES)
+        self._tables: tuple[Sequence[FailureRow], Sequence[ExceptionRow]] | None = None
+        self._usage: tuple[float, int] | None = None
+        self.dropped_ticks = 0
+
+    @property
+    def empty(self) -> bool:
+        return not (self._events or self._ticks or self._lines or self._tables)
+
+    @property
+    def waiting_ticks(self) -> int:
+        return len(self._ticks)
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        self._events.append((kind, data))
+
+    def ticks(self, ticks: Sequence[Tick]) -> None:
+        self._ticks.extend(ticks)
+        self._rows += sum(1 + len(tick.rows) for tick in ticks)
+        while self._rows > MAX_SPOOLED_ROWS:
+            self._rows -= 1 + len(self._ticks.popleft().rows)
+            self.dropped_ticks += 1
+
+    def log(self, lines: Sequence[str]) -> None:
+        self._lines.extend(lines)
+
+    def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
+        self._tables = (failures, exceptions)
+
+    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
+        self._usage = (cpu_percent, rss_bytes)
+
+    def flush(self) -> bool:
+        """Whether all has been delivered. After a failure it tries again only a second later."""
+        if self._clock() < self._retry_at:
+            return False
+        try:
+            self._deliver()
+        except Exception:
+            logger.warning("A run's data could not be stored; keeping it for the next try.", exc_info=True)
+            self._retry_at = self._clock() + RETRY_SECONDS
+            return False
+        return True
+
+    def _deliver(self) -> None:
+        while self._events:
+            self._sink.event(*self._events[0])
+            self._events.popleft()
+        while self._ticks:
+            batch = [self._ticks[index] for index in range(min(TICKS_AT_ONCE, len(self._ticks)))]
+            self._sink.ticks(batch)
+            for _ in batch:
+                self._rows -= 1 + len(self._ticks.popleft().rows)
+        if self._tables is not None:
+            self._sink.tables(*self._tables)
+            self._tables = None
+        if self._lines:
+            self._sink.log(tuple(self._lines))
+            self._lines.clear()
+        if self._usage is not None:
+            usage, self._usage = self._usage, None
+            self._sink.generator(*usage)

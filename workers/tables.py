@@ -1,0 +1,211 @@
+"""Reads whole files that Locust rewrites in place, and the totals the child leaves at its end. Hostile input all of it.
+
+A rewrite may be met half done; such a read gives `None`, and the caller keeps what it had and comes again.
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workers.samples import MAX_ENDPOINTS, MAX_NAME_CHARS, OTHER, EndpointTotals, ExceptionRow, FailureRow, FinalTotals
+from workers.tail import CsvRows, read_bounded
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+MAX_ROWS = 1_001
+"""Different failures, or exceptions, that are kept; Locust itself is held to 1,000 and one for all others."""
+
+MAX_ERROR_CHARS = 2_000
+MAX_TRACEBACK_CHARS = 20_000
+MAX_COUNT = 10**15
+AGGREGATED = "Aggregated"
+PERCENTILES = {"p50": "50%", "p90": "90%", "p95": "95%", "p99": "99%", "p999": "99.9%"}
+
+FAILURE_COLUMNS = {
+    "method": "Method",
+    "name": "Name",
+    "error": "Error",
+    "occurrences": "Occurrences",
+    "first_seen": "First Seen",
+    "last_seen": "Last Seen",
+}
+EXCEPTION_COLUMNS = {"count": "Count", "message": "Message", "traceback": "Traceback"}
+SEEN_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+Record = Mapping[str, str]
+Row = TypeVar("Row")
+
+
+def read_failures(path: Path) -> list[FailureRow] | None:
+    return _table(path, FAILURE_COLUMNS, _failure)
+
+
+def read_exceptions(path: Path) -> list[ExceptionRow] | None:
+    return _table(path, EXCEPTION_COLUMNS, _exception)
+
+
+def read_stats(path: Path) -> tuple[EndpointTotals, list[EndpointTotals]] | None:
+    """Totals over all endpoints, and of each. Only a file that ends with the Aggregated row is complete."""
+    records = _records(path)
+    if not records or records[-1].get("Name") != AGGREGATED or records[-1].get("Type"):
+        return None
+    try:
+        *endpoints, total = [_endpoint_of_csv(record) for record in records]
+    except (KeyError, ValueError):
+        return None
+    return total, fold(endpoints)
+
+
+def read_final(path: Path) -> tuple[FinalTotals, dict[str, Any]] | None:
+    """The child's own totals and the other values it left; `None` when missing, torn or nonsense."""
+    data = read_bounded(path, MAX_FILE_BYTES)
+    if data is None:
+        return None
+    try:
+        document = json.loads(data, parse_constant=_refuse)
+        totals = FinalTotals(
+            source="final",
+            total=_endpoint(document["total"]),
+            endpoints=fold([_endpoint(entry) for entry in document["endpoints"]]),
+            failures=[_failure(row) for row in document["failures"][:MAX_ROWS]],
+            exceptions=[_exception(row) for row in document["exceptions"][:MAX_ROWS]],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
+        return None
+    return totals, document
+
+
+def fold(endpoints: Sequence[EndpointTotals]) -> list[EndpointTotals]:
+    """The first `MAX_ENDPOINTS` as they are, all further ones together as `OTHER`."""
+    kept = [entry for entry in endpoints if entry.name != OTHER][:MAX_ENDPOINTS]
+    names = {(entry.method, entry.name) for entry in kept}
+    rest = [entry for entry in endpoints if (entry.method, entry.name) not in names]
+    if not rest:
+        return kept
+    return [*kept, EndpointTotals(
+        method="",
+        name=OTHER,
+        requests=sum(entry.requests for entry in rest),
+        failures=sum(entry.failures for entry in rest),
+        sum_ms=math.fsum(entry.sum_ms for entry in rest),
+        min_ms=min((entry.min_ms for entry in rest if entry.min_ms is not None), default=None),
+        max_ms=max((entry.max_ms for entry in rest if entry.max_ms is not None), default=None),
+        bytes=sum(entry.bytes for entry in rest),
+        percentiles=rest[0].percentiles if len(rest) == 1 else {},
+    )]  # fmt: skip
+
+
+def _table(path: Path, columns: Mapping[str, str], build: Callable[[Mapping[str, Any]], Row]) -> list[Row] | None:
+    records = _records(path)
+    if records is None:
+        return None
+    try:
+        return [build({name: record.get(column) for name, column in columns.items()}) for record in records[:MAX_ROWS]]
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _records(path: Path) -> list[Record] | None:
+    """Rows below the header as mappings; `None` unless the last row is whole and all have the header's width."""
+    data = read_bounded(path, MAX_FILE_BYTES)
+    reader = CsvRows()
+    rows = reader.feed(data) if data else []
+    if not rows or reader.pending or reader.refused or any(len(row) != len(rows[0]) for row in rows):
+        return None
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+
+def _failure(values: Mapping[str, Any]) -> FailureRow:
+    return FailureRow(
+        method=_text(values["method"], MAX_NAME_CHARS),
+        name=_text(values["name"], MAX_NAME_CHARS),
+        error=_text(values["error"], MAX_ERROR_CHARS),
+        occurrences=_count(values["occurrences"]),
+        first_seen=_seen(values.get("first_seen")),
+        last_seen=_seen(values.get("last_seen")),
+    )
+
+
+def _exception(values: Mapping[str, Any]) -> ExceptionRow:
+    return ExceptionRow(
+        count=_count(values["count"]),
+        message=_text(values["message"], MAX_ERROR_CHARS),
+        traceback=_text(values["traceback"], MAX_TRACEBACK_CHARS),
+    )
+
+
+def _endpoint(values: Mapping[str, Any]) -> EndpointTotals:
+    percentiles = {key: _measure(values["percentiles"].get(key)) for key in PERCENTILES}
+    return EndpointTotals(
+        method=_text(values["method"], MAX_NAME_CHARS),
+        name=_text(values["name"], MAX_NAME_CHARS),
+        requests=_count(values["requests"]),
+        failures=_count(values["failures"]),
+        sum_ms=_measure(values["sum_ms"]) or 0.0,
+        min_ms=_measure(values["min_ms"]),
+        max_ms=_measure(values["max_ms"]),
+        bytes=round(_measure(values["bytes"]) or 0),
+        percentiles={key: value for key, value in percentiles.items() if value is not None},
+    )
+
+
+def _endpoint_of_csv(record: Record) -> EndpointTotals:
+    requests = _count(record["Request Count"])
+    return _endpoint(
+        {
+            "method": record["Type"],
+            "name": record["Name"],
+            "requests": requests,
+            "failures": record["Failure Count"],
+            "sum_ms": (_measure(record["Average Response Time"]) or 0.0) * requests,
+            "min_ms": record["Min Response Time"] if requests else None,
+            "max_ms": record["Max Response Time"] if requests else None,
+            "bytes": (_measure(record["Average Content Size"]) or 0.0) * requests,
+            "percentiles": {key: record.get(column) for key, column in PERCENTILES.items()},
+        }
+    )
+
+
+def _text(value: object, max_chars: int) -> str:
+    """Text that any database and page can hold: no NUL, no half of a surrogate pair."""
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value[:max_chars].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and len(value) <= 16 and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
+        raise ValueError("not a count")
+    return value
+
+
+def _measure(value: object) -> float | None:
+    """A finite number from 0 on, also when it is written as text; `None` for anything else."""
+    if not isinstance(value, (int, float, str)) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= MAX_COUNT else None
+
+
+def _seen(value: object) -> float | None:
+    """Epoch seconds from a number, or from Locust's `2026-01-31T23:59:59Z`."""
+    if isinstance(value, str) and value:
+        try:
+            value = calendar.timegm(time.strptime(value[:40], SEEN_FORMAT))
+        except ValueError:
+            return None
+    return _measure(value) if not isinstance(value, str) else None
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")
