@@ -15,7 +15,7 @@ from workers.spool import Spool
 from workers.ticks import History
 
 TABLE_SECONDS = 1.0
-STATS_SECONDS = 5.0
+STATS_SECONDS = 2.0
 STALL_SECONDS = 5.0
 MAX_EVENTS = 2_000
 MAX_LOG_BYTES = 64 * 1024 * 1024
@@ -68,7 +68,7 @@ class Collector:
                 self.warn("log_cut")
         if self._clock() >= self._stats_at + STATS_SECONDS:
             self._stats_at = self._clock()
-            self._stats = self._read_stats() or self._stats
+            self._take_stats(self._read_stats())
         self._notice_stall()
 
     def finish(self) -> FinalTotals | None:
@@ -171,6 +171,11 @@ class Collector:
         if now != self._tables:
             self._tables = now
             self._spool.tables(*now)
+
+    def _take_stats(self, stats: FinalTotals | None) -> None:
+        if stats is not None and stats != self._stats:
+            self._stats = stats
+            self._spool.totals(stats.total, stats.endpoints)
 
     def _read_stats(self) -> FinalTotals | None:
         found = tables.read_stats(self._folder.stats)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from workers.samples import ExceptionRow, FailureRow, Tick
+from workers.samples import EndpointTotals, ExceptionRow, FailureRow, Tick
 
 MAX_SPOOLED_ROWS = 500_000
 """Rows of ticks kept while the sink fails: 1,000 endpoints for 8 minutes, or 10 endpoints for half a day."""
@@ -35,6 +35,9 @@ class Sink(Protocol):
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
         """Both tables whole, only when one has changed."""
 
+    def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
+        """Locust's own totals so far, over all endpoints and of each; every few seconds, when they have changed."""
+
     def log(self, lines: Sequence[str]) -> None:
         """Cleaned lines of the process's output; bounded in length, rate and number."""
 
@@ -54,6 +57,7 @@ class Spool:
         self._rows = 0
         self._lines: deque[str] = deque(maxlen=MAX_SPOOLED_LINES)
         self._tables: tuple[Sequence[FailureRow], Sequence[ExceptionRow]] | None = None
+        self._totals: tuple[EndpointTotals, Sequence[EndpointTotals]] | None = None
         self._usage: tuple[float, int] | None = None
         self.dropped_ticks = 0
 
@@ -80,6 +84,9 @@ class Spool:
 
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
         self._tables = (failures, exceptions)
+
+    def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
+        self._totals = (total, endpoints)
 
     def generator(self, cpu_percent: float, rss_bytes: int) -> None:
         self._usage = (cpu_percent, rss_bytes)
@@ -108,6 +115,9 @@ class Spool:
         if self._tables is not None:
             self._sink.tables(*self._tables)
             self._tables = None
+        if self._totals is not None:
+            self._sink.totals(*self._totals)
+            self._totals = None
         if self._lines:
             self._sink.log(tuple(self._lines))
             self._lines.clear()
