@@ -87,6 +87,10 @@ class Collector:
             self._take_tables(final.failures, final.exceptions)
         return final
 
+    def close(self) -> None:
+        for file in (self._events, self._log, self._rows):
+            file.close()
+
     def warn(self, code: str, text: str = "") -> None:
         """Each code once."""
         if code not in self.warnings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from workers import command, launch, sandbox
@@ -72,7 +73,9 @@ def supervise(
         command.argv(spec, folder), command.environment(spec, folder), cwd=folder.script, log=folder.log
     )
     try:
-        return _Supervision(spec, folder, process, sink, control, clock, sleep, now, patience).run()
+        supervision = _Supervision(spec, folder, process, sink, control, clock, sleep, now, patience)
+        with closing(supervision.collector):
+            return supervision.run()
     finally:
         process.kill()
 

@@ -16,7 +16,7 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     # Options come from the portal alone, not from a locust.conf or pyproject.toml that lies about.
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
     # Without a User class Locust would try to collect the file with pytest, if that happens to be installed.
-    locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]  # noqa: ARG005
+    locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]
     _keep_own_sigterm_handler()
     _write_any_text()
     _limit_names(max_endpoints, max_name_chars, other)
