@@ -17,6 +17,7 @@ REDIS_SECONDS = 30.0
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 10.0
+ANSWER_CHARS = 500
 
 
 class Boot:
@@ -37,7 +38,7 @@ class Boot:
         say(f"Starting Hatchery. Its data is in {self.state.folder}.")
         if self.redis:
             self.supervisor.start(self.redis.child)
-            await self.wait_until(self.redis.answers, REDIS_SECONDS, lambda: "The private Redis does not answer.")
+            await self.wait_until(self.redis.answers, REDIS_SECONDS, self.why_no_redis)
         await self.run_once(stack.migrate(), "The database could not be prepared")
         for child in self.long_lived():
             self.supervisor.start(child)
@@ -76,8 +77,11 @@ class Boot:
             return False
         return status == 200
 
+    def why_no_redis(self) -> str:
+        return f"The private Redis does not answer; {self.state.folder}/redis/redis.log says why."
+
     def why_not_ready(self) -> str:
-        return f"Hatchery was not ready after {READY_SECONDS:g} s; /readyz last said: {self.last_answer}"
+        return f"Hatchery was not ready after {READY_SECONDS:g} s; /readyz last said: {self.last_answer[:ANSWER_CHARS]}"
 
 
 async def ask(address: Address, url: str, path: str) -> tuple[int, str]:

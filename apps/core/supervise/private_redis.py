@@ -23,7 +23,7 @@ save ""
 maxmemory {memory}
 maxmemory-policy noeviction
 daemonize no
-logfile ""
+logfile "{folder}/redis.log"
 loglevel warning
 """
 

@@ -31,6 +31,7 @@ class State:
             if self.folder.stat().st_mode & stat.S_ISVTX:
                 raise Refused(f"The state folder {self.folder} is shared with other users; choose one of your own.")
             self.folder.chmod(0o700)
+            (self.folder / "static").mkdir(exist_ok=True)  # empty: without it the web process warns at each start
         except OSError as error:
             raise Refused(f"The state folder {self.folder} cannot be used: {error.strerror}.") from error
 
