@@ -15,3 +15,15 @@ def db_now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now
+
+
+def utc(moment: datetime | float) -> str:
+    """The wire form of a time: UTC, ISO 8601 with `Z`, from a datetime or epoch seconds."""
+    if not isinstance(moment, datetime):
+        moment = datetime.fromtimestamp(moment, UTC)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_or_none(moment: datetime | float | None) -> str | None:
+    """`utc`, for a time that may not have come yet."""
+    return None if moment is None else utc(moment)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.pools import api
+
+urlpatterns = [
+    path("pools/", api.PoolList.as_view(), name="pools"),
+    path("pools/<str:ref>/", api.PoolDetail.as_view(), name="pool"),
+]

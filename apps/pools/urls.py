@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.pools import health
 
 app_name = "pools"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,7 +1,38 @@
-"""REST, version 1."""
+"""REST of runs, version 1."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path, register_converter
 
-urlpatterns: list[URLPattern] = []
+from apps.runs import api, results_api
+from apps.runs.exports import PUBLIC_FILES
+
+
+class FileNameConverter:
+    """The names under which a run's files can be had."""
+
+    regex = "|".join(sorted(name.replace(".", r"\.") for name in PUBLIC_FILES))
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(FileNameConverter, "runfile")
+
+urlpatterns = [
+    path("runs/", api.RunList.as_view(), name="runs"),
+    path("runs/<uuid:pk>/", api.RunDetail.as_view(), name="run"),
+    path("runs/<uuid:pk>/stop/", api.RunStop.as_view(), name="run-stop"),
+    path("runs/<uuid:pk>/abort/", api.RunAbort.as_view(), name="run-abort"),
+    path("runs/<uuid:pk>/events/", api.RunEvents.as_view(), name="run-events"),
+    path("runs/<uuid:pk>/endpoints/", api.RunEndpoints.as_view(), name="run-endpoints"),
+    path("runs/<uuid:pk>/failures/", api.RunFailures.as_view(), name="run-failures"),
+    path("runs/<uuid:pk>/exceptions/", api.RunExceptions.as_view(), name="run-exceptions"),
+    path("runs/<uuid:pk>/workers/", api.RunWorkers.as_view(), name="run-workers"),
+    path("runs/<uuid:pk>/log/", api.RunLog.as_view(), name="run-log"),
+    path("runs/<uuid:pk>/series/", results_api.RunSeries.as_view(), name="run-series"),
+    path("runs/<uuid:pk>/<runfile:name>", results_api.RunFile.as_view(), name="run-file"),
+]

@@ -79,6 +79,10 @@ class Run(LoadOptions, Tenanted):
     """`requests failures rps avg_ms p50_ms p95_ms p99_ms min_ms max_ms bytes` over all endpoints."""
     reconciliation = models.JSONField(default=dict, blank=True)
     """`{"collected": n, "locust": n | null, "difference": n | null, "endpoints": […those that differ…]}`."""
+    tables_version = models.PositiveIntegerField(default=0)
+    """Goes up when failures, exceptions or endpoint totals change, so that a reader knows without reading them."""
+    warnings = models.JSONField(default=list, blank=True)
+    """`[{"code", "text"}]`: what Locust or the engine complained about, each once."""
     generator = models.JSONField(default=dict, blank=True)
     """`{"cpu_percent", "rss_bytes", "cpu_peak_percent"}` of the Locust process."""
 

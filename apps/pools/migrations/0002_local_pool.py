@@ -1,0 +1,16 @@
+"""The `local` pool exists from the first start."""
+
+from django.db import migrations
+
+from apps.core.ids import uuid7
+
+
+def make_local(apps, schema_editor):
+    pools = apps.get_model("pools", "WorkerPool")
+    if not pools.objects.filter(name="local").exists():
+        pools.objects.create(id=uuid7(), name="local", description="The machine the portal runs on.", is_default=True)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("pools", "0001_initial")]
+    operations = [migrations.RunPython(make_local, migrations.RunPython.noop)]

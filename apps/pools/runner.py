@@ -1,0 +1,111 @@
+"""The runner process: an RQ worker that reports to the database and hands a stop on to the run it holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+import redis
+from django.db import DatabaseError, connections
+from django.utils import timezone
+from rq import Queue, Worker
+from rq.job import Job
+
+from apps.pools.models import Runner, WorkerHost, WorkerPool
+
+HEARTBEAT_SECONDS = 5
+TIDY_SECONDS = 30.0
+DEQUEUE_MARGIN_SECONDS = 15
+"""RQ waits for a job this much less than the worker's time to live; the wait is what paces our heartbeat."""
+
+
+class RunnerWorker(Worker):
+    """Takes one run at a time.
+
+    SIGTERM drains: the present run goes on to its end and nothing new is taken. With `stop_on_term`, or at the second
+    SIGTERM, the run is asked to end in good order (`deploy`) instead of being killed.
+    """
+
+    def __init__(
+        self, queue: Queue, *, runner: Runner, stop_on_term: bool, tidy: Callable[[], object], **kwargs: Any
+    ) -> None:
+        super().__init__(
+            [queue],
+            name=f"{runner.name}.{os.getpid()}",
+            worker_ttl=HEARTBEAT_SECONDS + DEQUEUE_MARGIN_SECONDS,
+            job_monitoring_interval=HEARTBEAT_SECONDS,
+            **kwargs,
+        )
+        self._runner_id = runner.pk
+        self._stop_on_term = stop_on_term
+        self._tidy = tidy
+        self._tidied_at = float("-inf")
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Also the runner's sign of life in the database, and the time to tidy up after runs that were killed."""
+        if not self._is_horse:
+            self._look_after_host()
+        super().heartbeat(timeout, pipeline)
+
+    def _look_after_host(self) -> None:
+        try:
+            beat(self._runner_id, draining=self._stop_requested)
+            if time.monotonic() - self._tidied_at > TIDY_SECONDS:
+                self._tidied_at = time.monotonic()
+                self._tidy()
+        except DatabaseError as error:
+            self.log.warning("the database is away (%s); the runner waits for it", error)
+            connections.close_all()
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        """A run must not lose its runner because the doorbell is away."""
+        try:
+            super().maintain_heartbeats(job)
+        except redis.RedisError as error:
+            self.log.warning("Redis is away (%s); the run goes on", error)
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """A database connection must not be shared by two processes."""
+        connections.close_all()
+        super().fork_work_horse(job, queue)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        if self._stop_on_term:
+            self._end_run()
+        super().request_stop(signum, frame)
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        self._end_run()
+
+    def _end_run(self) -> None:
+        """Ask the work-horse; it stops Locust gracefully and files what there is."""
+        if self.horse_pid:
+            os.kill(self.horse_pid, signal.SIGTERM)
+
+
+def register(*, pool_name: str, host_name: str, name: str) -> Runner:
+    """Make or renew the rows of this host and this runner. Raises WorkerPool.DoesNotExist."""
+    pool = WorkerPool.objects.get(name=pool_name)
+    host, _ = WorkerHost.objects.update_or_create(
+        name=host_name, defaults={"pool": pool, "versions": versions(), "cores": os.cpu_count() or 1}
+    )
+    now = timezone.now()
+    fresh = {"host": host, "pid": os.getpid(), "started_at": now, "last_seen_at": now, "draining": False}
+    runner, _ = Runner.objects.update_or_create(name=name, defaults=fresh)
+    return runner
+
+
+def beat(runner_id: Any, *, draining: bool) -> None:
+    """Say that this runner lives."""
+    Runner.objects.filter(pk=runner_id).update(last_seen_at=timezone.now(), draining=draining)
+
+
+def versions() -> dict[str, str]:
+    """What this host runs. Read from package metadata: Locust must not be imported here."""
+    return {"python": platform.python_version(), "locust": version("locust")}

@@ -1,0 +1,257 @@
+"""REST of runs: start, watch, stop."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.core.api import CursorPages
+from apps.core.errors import Invalid
+from apps.core.idempotency import idempotent
+from apps.pools.models import WorkerPool
+from apps.runs import presentation, selectors, services
+from apps.runs.models import Run
+from apps.runs.serializers import (
+    EndpointOut,
+    EventOut,
+    ExceptionOut,
+    FailureOut,
+    LogOut,
+    NoteNew,
+    RunNew,
+    RunOut,
+    WorkerOut,
+)
+from apps.runs.states import ACTIVE, State
+from apps.scenarios import load as loads
+from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.teams import roles
+from apps.teams.access import get_by_ref, get_for, list_for, require
+from apps.teams.actors import Actor
+from apps.teams.authentication import actor_of
+from apps.teams.models import Project
+
+
+def run_for(request: Request, pk: UUID, permission: str = roles.VIEW) -> Run:
+    """The run, if the caller may. Raises Missing, Denied."""
+    get_for(actor_of(request), Run, permission, pk=pk)
+    return selectors.with_names(Run.objects.filter(pk=pk)).get()
+
+
+class RunList(generics.ListAPIView[Run]):
+    """The runs of the caller's teams, newest first."""
+
+    serializer_class = RunOut
+
+    def get_queryset(self) -> QuerySet[Run]:
+        actor, asked = actor_of(self.request), self.request.GET
+        runs = selectors.with_names(list_for(actor, Run))
+        if ref := asked.get("project"):
+            runs = runs.filter(project=get_by_ref(actor, Project, ref))
+        if ref := asked.get("scenario"):
+            runs = runs.filter(scenario=get_by_ref(actor, Scenario, ref))
+        if state := asked.get("state"):
+            runs = runs.filter(state__in=_states(state))
+        return runs
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("project", str, description="Id or slug."),
+            OpenApiParameter("scenario", str, description="Id or slug."),
+            OpenApiParameter("state", str, description="One or more states, with commas between; or `active`."),
+        ]
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List runs."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([presentation.run(run) for run in page or []])
+
+    @extend_schema(request=RunNew, responses={202: RunOut})
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Start a run. It waits in its pool's queue; `Location` is where to look."""
+        actor = actor_of(request)
+        require(actor, roles.RUN_START)
+        body = RunNew(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = _start(actor, body.validated_data)
+        location = reverse("api:run", args=[run.pk])
+        return Response(presentation.run(run), status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+class RunDetail(APIView):
+    """One run."""
+
+    @extend_schema(responses=RunOut)
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read a run."""
+        return Response(presentation.run(run_for(request, pk)))
+
+
+class RunStop(APIView):
+    """An end in good order."""
+
+    @extend_schema(request=None, responses={202: RunOut})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Stop a run: `on_stop`, final numbers, report. 409 `run_over` when it is over."""
+        run = run_for(request, pk, roles.RUN_CONTROL)
+        return Response(presentation.run(services.stop(run=run, by=actor_of(request))), status=status.HTTP_202_ACCEPTED)
+
+
+class RunAbort(APIView):
+    """An end at once."""
+
+    @extend_schema(request=None, responses={202: RunOut})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Abort a run at once; its last seconds may be missing. 409 `run_over` when it is over."""
+        run = run_for(request, pk, roles.RUN_CONTROL)
+        return Response(presentation.run(services.abort(run=run, by=actor_of(request))), status=status.HTTP_202_ACCEPTED)
+
+
+class RunEvents(APIView):
+    """The time line of a run."""
+
+    @extend_schema(responses=EventOut(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        """List what happened to the run, in order, in pages."""
+        pages = EventPages()
+        found = pages.paginate_queryset(run_for(request, pk).events.all(), request, view=self)
+        return pages.get_paginated_response([presentation.event(row) for row in found or []])
+
+    @extend_schema(request=NoteNew, responses={201: EventOut})
+    @idempotent()
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Pin a note to this moment of the run."""
+        run = run_for(request, pk, roles.RUN_CONTROL)
+        body = NoteNew(data=request.data)
+        body.is_valid(raise_exception=True)
+        event = services.add_note(run=run, text=body.validated_data["text"], by=actor_of(request))
+        return Response(presentation.event(event), status=status.HTTP_201_CREATED)
+
+
+class RunEndpoints(APIView):
+    """At most 1,001 endpoints, so they are one page."""
+
+    @extend_schema(responses=EndpointOut(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        """List the endpoints with Locust's own totals of each."""
+        return _one_page([presentation.endpoint(row) for row in run_for(request, pk).endpoints.all()])
+
+
+class RunFailures(APIView):
+    """At most 500 different failures, so they are one page."""
+
+    @extend_schema(responses=FailureOut(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        """List the failures by endpoint and error, the most frequent first."""
+        return _one_page(presentation.failures(run_for(request, pk).failures.all()))
+
+
+class RunExceptions(APIView):
+    """At most 500 different exceptions, so they are one page."""
+
+    @extend_schema(responses=ExceptionOut(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        """List what the script raised outside of requests."""
+        return _one_page(presentation.exceptions(run_for(request, pk).exceptions.all()))
+
+
+class RunWorkers(APIView):
+    """The Locust processes."""
+
+    @extend_schema(responses=WorkerOut(many=True))
+    def get(self, request: Request, pk: UUID) -> Response:
+        """List the Locust processes of the run."""
+        run = run_for(request, pk)
+        return _one_page([presentation.worker(run)] if run.runner else [])
+
+
+class RunLog(APIView):
+    """Locust's log."""
+
+    @extend_schema(responses=LogOut, parameters=[OpenApiParameter("after", int, description="`seq` of the last answer.")])
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read the newest lines of the log, or those that came after `after`. The whole log is a download."""
+        run = run_for(request, pk)
+        newest, lines = selectors.log_after(run.pk, _whole(request, "after", 0))
+        return Response({"seq": newest, "lines": lines})
+
+
+class EventPages(CursorPages):
+    """In order of time."""
+
+    ordering = "id"
+
+
+def _one_page(rows: list[dict[str, Any]]) -> Response:
+    return Response({"next": None, "previous": None, "results": rows})
+
+
+def _start(actor: Actor, asked: dict[str, Any]) -> Run:
+    scope = {}
+    if ref := asked.get("project"):
+        scope["project"] = get_by_ref(actor, Project, ref)
+    scenario = get_by_ref(actor, Scenario, asked["scenario"], roles.RUN_START, **scope)
+    parsed = loads.parse({name: asked[name] for name in loads.RAW_FIELDS if name in asked})
+    if parsed.problems:
+        loads.refuse(parsed.problems)
+    run = services.start(
+        scenario=scenario,
+        version=_version(scenario, asked.get("version")),
+        options=parsed.load,
+        pool=_pool(asked.get("pool")),
+        extras=services.Extras(note=asked.get("note", ""), labels=asked.get("labels", {})),
+        by=actor,
+    )
+    return selectors.with_names(Run.objects.filter(pk=run.pk)).get()
+
+
+def _version(scenario: Scenario, number: int | None) -> ScenarioVersion | None:
+    if number is None:
+        return None
+    version = scenario.versions.filter(number=number).first()
+    if version is None:
+        sentence = _("This scenario has no version %(number)d.") % {"number": number}
+        raise Invalid(sentence, code="no_version", fields={"version": [sentence]})
+    return version
+
+
+def _pool(name: str | None) -> WorkerPool | None:
+    if name is None:
+        return None
+    pool = WorkerPool.objects.filter(name=name).first()
+    if pool is None:
+        sentence = _("There is no such pool.")
+        raise Invalid(sentence, code="no_pool", fields={"pool": [sentence]})
+    return pool
+
+
+def _states(text: str) -> list[str]:
+    """`active`, or states with commas between. Raises Invalid for a word that is no state."""
+    if text == "active":
+        return sorted(ACTIVE)
+    states = text.split(",")
+    if unknown := [state for state in states if state not in State.values]:
+        sentence = _("“%(state)s” is not a state.") % {"state": unknown[0][:50]}
+        raise Invalid(sentence, code="bad_state", fields={"state": [sentence]})
+    return states
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    """A whole number from the query. Raises Invalid."""
+    text = request.GET.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        sentence = _("“%(name)s” must be a whole number.") % {"name": name}
+        raise Invalid(sentence, fields={name: [sentence]})
+    return int(text)

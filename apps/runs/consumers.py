@@ -1,0 +1,127 @@
+"""The socket of one run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from apps.core.errors import HatcheryError
+from apps.runs import live
+from apps.runs.live import News
+from apps.runs.models import Run
+from apps.teams.access import get_for
+from apps.teams.actors import Actor
+from apps.teams.sockets import current_actor
+
+NOT_ALLOWED = 4403
+NOT_THERE = 4404
+REAUTHORISE_SECONDS = 30
+MAX_PENDING = 200
+"""Messages a slow browser may be behind; then they are dropped and it gets a snapshot."""
+RESYNC_EVERY_SECONDS = 1.0
+"""A client that asks more often is answered this often."""
+
+
+class RunConsumer(AsyncWebsocketConsumer):
+    """`/ws/runs/<id>/`: a snapshot, then ticks and changes; `{"type": "resync"}` asks for a new snapshot.
+
+    News comes from the process's one feed of the run. A sender of its own sends it, so that one slow browser holds up
+    nobody: what it cannot take is dropped for a fresh snapshot.
+    """
+
+    async def connect(self) -> None:
+        """Authorise, listen first, then read the snapshot: nothing can fall in between."""
+        self.run_id: UUID = self.scope["url_route"]["kwargs"]["run_id"]
+        self._pending: asyncio.Queue[tuple[int, str]] = asyncio.Queue(MAX_PENDING)
+        self._resync = True
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._seq = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        await self.accept()
+        if not await self._may_see(self.scope["actor"]):
+            await self.close(NOT_THERE)
+            return
+        live.feeds.join(self.run_id, self._hand_over)
+        self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._watch_rights())]
+
+    async def disconnect(self, code: int) -> None:
+        """Forget the socket."""
+        live.feeds.leave(self.run_id, self._hand_over)
+        for task in self._tasks:
+            task.cancel()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Only one thing can be asked for; everything else is passed over."""
+        with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
+            if json.loads(text_data or "null").get("type") == "resync":
+                self._ask_for_snapshot()
+
+    def _hand_over(self, news: News) -> None:
+        """Called by the feed; must not wait."""
+        if news.overrun:
+            self._ask_for_snapshot()
+        for message in news.messages:
+            try:
+                self._pending.put_nowait(message)
+            except asyncio.QueueFull:
+                self._ask_for_snapshot()
+                return
+        self._wake.set()
+
+    def _ask_for_snapshot(self) -> None:
+        while not self._pending.empty():
+            self._pending.get_nowait()
+        self._resync = True
+        self._wake.set()
+
+    async def _send_all(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._resync:
+                self._resync = False
+                await self._send_snapshot()
+            while not self._pending.empty() and not self._resync:
+                seq, text = self._pending.get_nowait()
+                if seq == 0 or seq > self._seq:
+                    self._seq = max(self._seq, seq)
+                    await self.send(text_data=text)
+
+    async def _send_snapshot(self) -> None:
+        read = database_sync_to_async(_snapshot_text, thread_sensitive=False)
+        try:
+            self._seq, text = await read(self.run_id)
+        except Run.DoesNotExist:
+            await self.close(NOT_THERE)
+            return
+        await self.send(text_data=text)
+        await asyncio.sleep(RESYNC_EVERY_SECONDS if self._resync else 0)
+
+    async def _watch_rights(self) -> None:
+        """Somebody who was removed stops seeing within half a minute."""
+        while True:
+            await asyncio.sleep(REAUTHORISE_SECONDS)
+            if not await self._may_see(await current_actor(self.scope)):
+                await self.close(NOT_ALLOWED)
+                return
+
+    async def _may_see(self, actor: Actor | None) -> bool:
+        if actor is None:
+            return False
+        try:
+            await database_sync_to_async(get_for)(actor, Run, pk=self.run_id)
+        except HatcheryError:
+            return False
+        return True
+
+
+def _snapshot_text(run_id: UUID) -> tuple[int, str]:
+    message: dict[str, Any] = live.snapshot(run_id)
+    return message["seq"], json.dumps(message, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,101 @@
+"""What a runner may do with a run it holds: every write says in which state and under which fence it expects it.
+
+The fence is a number that goes up with each claim. A runner that was cut off and comes back finds another fence in the
+row, changes nothing, kills its own Locust and leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.core.clock import db_now
+from apps.runs.models import Run, RunEvent
+from apps.runs.notify import ring_pages
+from apps.runs.states import HELD, REASONS, TERMINAL, TRANSITIONS, State
+from workers.outcome import Order
+
+LEASE_SECONDS = 15
+RENEW_SECONDS = 3
+
+
+class Fenced(Exception):
+    """The run is no longer ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to carry out one run, until it is given back or runs out."""
+
+    run_id: UUID
+    fence: int
+
+    def renew(self) -> Order:
+        """Hold on for another LEASE_SECONDS, and learn what people want."""
+        updated = self._mine().filter(state__in=sorted(HELD)).update(lease_until=_until())
+        return self.wishes() if updated else Order.FENCED
+
+    def wishes(self) -> Order:
+        """What people want, without holding on."""
+        held = self._mine().filter(state__in=sorted(HELD))
+        wishes = held.values_list("abort_requested_at", "stop_requested_at").first()
+        if wishes is None:
+            return Order.FENCED
+        abort, stop = wishes
+        return Order.ABORT if abort else Order.STOP if stop else Order.GO
+
+    def move(self, target: State, *, by: str = "", reason: str = "", **fields: Any) -> None:
+        """Go to `target` from wherever that is allowed. Raises Fenced when nobody is there to be moved."""
+        sources = [state for state, targets in TRANSITIONS.items() if target in targets and state in HELD]
+        fields["lease_until"] = None if target in TERMINAL else _until()
+        with transaction.atomic():
+            if not self._mine().filter(state__in=sources).update(state=target, reason=reason, **fields):
+                raise Fenced
+            note_state(self.run_id, target, reason=reason, by=by)
+
+    def write(self, **fields: Any) -> None:
+        """Change figures of the held run. Raises Fenced."""
+        if not self._mine().filter(state__in=sorted(HELD)).update(**fields):
+            raise Fenced
+
+    def check(self) -> None:
+        """For a write to other tables in the same transaction. Raises Fenced."""
+        if not self._mine().filter(state__in=sorted(HELD)).exists():
+            raise Fenced
+
+    def _mine(self) -> Any:
+        return Run.objects.filter(pk=self.run_id, fence=self.fence)
+
+
+def claim(run_id: UUID | str, *, runner: str) -> Lease | None:
+    """Take a queued run. None when it is gone, taken or over: a doorbell may ring twice."""
+    with transaction.atomic():
+        now = db_now()
+        taken = Run.objects.filter(pk=run_id, state=State.QUEUED).update(
+            state=State.CLAIMED,
+            fence=F("fence") + 1,
+            runner=runner,
+            claimed_at=now,
+            lease_until=now + timedelta(seconds=LEASE_SECONDS),
+        )
+        if not taken:
+            return None
+        run = Run.objects.only("id", "fence").get(pk=run_id)
+        note_state(run.pk, State.CLAIMED, by=f"runner:{runner}")
+        return Lease(run.pk, run.fence)
+
+
+def note_state(run_id: UUID, state: State, *, reason: str = "", by: str = "") -> None:
+    """Leave a line in the run's time line, in the transaction of the change, and wake the pages."""
+    text = str(REASONS[reason]) if reason else str(state.label)
+    RunEvent.objects.create(run_id=run_id, kind="state", text=text, by=by, data={"state": state.value, "reason": reason})
+    ring_pages(run_id)
+
+
+def _until() -> Any:
+    return db_now() + timedelta(seconds=LEASE_SECONDS)

@@ -1,0 +1,255 @@
+"""What an open page is told: a snapshot at first, then what is new. All of it read from the database.
+
+One `Feed` a run and web process reads the news once and hands the same text to every socket; a doorbell through the
+channel layer makes it look at once, a timer makes it look when the doorbell is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from apps.core.clock import utc
+from apps.runs import presentation, selectors, series, tiers
+from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, ScriptException
+from apps.runs.notify import group_name
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 1.0
+"""Without a doorbell; with one it looks at once."""
+LAYER_RETRY_SECONDS = 2.0
+SNAPSHOT_ENDPOINTS = 12
+SNAPSHOT_METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"]
+SNAPSHOT_LOG_CHUNKS = 50
+MAX_TICKS_AT_ONCE = 30
+"""Further behind than this, a socket gets a snapshot instead."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """How far a reader has read."""
+
+    seq: int = 0
+    event: UUID | None = None
+    log: int = 0
+    tables: int = -1
+    state: str = ""
+
+
+@dataclass(slots=True)
+class News:
+    """Messages ready to send, and the sequence number of the last tick among them."""
+
+    messages: list[tuple[int, str]] = field(default_factory=list)
+    """`(seq, text)`; seq is 0 for a message that is no tick."""
+    overrun: bool = False
+    """More ticks than anyone should be sent one by one."""
+
+
+def snapshot(run_id: UUID) -> dict[str, Any]:
+    """All that a page shows of a run, as of `seq`. Raises Run.DoesNotExist."""
+    run = _run(run_id)
+    seq = run.last_seq
+    endpoints = list(Endpoint.objects.filter(run_id=run_id).order_by("index"))
+    busiest = sorted(endpoints, key=lambda row: row.totals.get("requests", 0), reverse=True)[:SNAPSHOT_ENDPOINTS]
+    lines = _newest_log(run_id)
+    shown: list[int | None] = [None, *sorted(row.index for row in busiest)]
+    return {
+        "type": "snapshot",
+        "seq": seq,
+        "now": utc(timezone.now()),
+        "run": run_message(run),
+        "endpoints": [presentation.endpoint(row) for row in endpoints],
+        "series": _series(run, shown),
+        **_tables(run_id),
+        "events": [presentation.event(row) for row in RunEvent.objects.filter(run_id=run_id).order_by("id")[:500]],
+        "log": {"seq": lines[0], "lines": lines[1]},
+    }
+
+
+def run_message(run: Run) -> dict[str, Any]:
+    """The run as the page needs it: with its downloads."""
+    return {**presentation.run(run), "artifacts": [presentation.artifact(row) for row in run.artifacts.all()]}
+
+
+def position(run_id: UUID) -> Seen:
+    """Where a reader stands that knows everything stored now."""
+    run = _run(run_id)
+    event = RunEvent.objects.filter(run_id=run_id).order_by("-id").values_list("pk", flat=True).first()
+    return Seen(run.last_seq, event, _newest_log(run_id, chunks=1)[0], run.tables_version, _state(run))
+
+
+def news(run_id: UUID, seen: Seen) -> News:
+    """What came after `seen`, which is moved on."""
+    run = _run(run_id)
+    found = News()
+    if run.tables_version != seen.tables:
+        rows = Endpoint.objects.filter(run_id=run_id).order_by("index")
+        _tell(found, {"type": "endpoints", "endpoints": [presentation.endpoint(row) for row in rows]})
+        _tell(found, {"type": "tables", **_tables(run_id)})
+        seen.tables = run.tables_version
+    if run.last_seq > seen.seq:
+        _ticks(run_id, seen, found)
+    _events(run_id, seen, found)
+    newest, lines = selectors.log_after(run_id, seen.log)
+    if lines:
+        _tell(found, {"type": "log", "seq": newest, "lines": lines})
+        seen.log = newest
+    if _state(run) != seen.state:
+        _tell(found, {"type": "state", "now": utc(timezone.now()), "run": run_message(run)})
+        seen.state = _state(run)
+    return found
+
+
+class Feed:
+    """The readers of one run in this process."""
+
+    def __init__(self, run_id: UUID) -> None:
+        self.run_id = run_id
+        self.sockets: set[Callable[[News], None]] = set()
+        self._bell = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look; must be called with a running event loop."""
+        self._task = asyncio.create_task(self._look())
+        self._listener = asyncio.create_task(self._listen())
+
+    def stop(self) -> None:
+        """Nobody reads any more."""
+        for task in (self._task, self._listener):
+            if task is not None:
+                task.cancel()
+
+    async def _look(self) -> None:
+        read_position = database_sync_to_async(position, thread_sensitive=False)
+        read_news = database_sync_to_async(news, thread_sensitive=False)
+        seen: Seen | None = None
+        while True:
+            try:
+                if seen is None:
+                    seen = await read_position(self.run_id)
+                found = await read_news(self.run_id, seen)
+                if found.messages or found.overrun:
+                    for hand_over in list(self.sockets):
+                        hand_over(found)
+            except Run.DoesNotExist:
+                return
+            except Exception:
+                log.warning("run %s: its news could not be read; trying again", self.run_id, exc_info=True)
+            self._bell.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), LOOK_EVERY_SECONDS)
+
+    async def _listen(self) -> None:
+        """Wait for the doorbell; when Redis is away, the timer alone has to do."""
+        layer = get_channel_layer()
+        while True:
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(group_name(self.run_id), channel)
+                while True:
+                    await layer.receive(channel)
+                    self._bell.set()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.debug("run %s: no doorbell: %s", self.run_id, error)
+                await asyncio.sleep(LAYER_RETRY_SECONDS)
+
+
+class Feeds:
+    """The feeds of this process, started with their first reader and stopped with their last."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[UUID, Feed] = {}
+
+    def join(self, run_id: UUID, hand_over: Callable[[News], None]) -> None:
+        """Hand every news of the run to `hand_over` from now on."""
+        feed = self._feeds.get(run_id)
+        if feed is None:
+            feed = self._feeds[run_id] = Feed(run_id)
+            feed.start()
+        feed.sockets.add(hand_over)
+
+    def leave(self, run_id: UUID, hand_over: Callable[[News], None]) -> None:
+        """No more."""
+        feed = self._feeds.get(run_id)
+        if feed is None:
+            return
+        feed.sockets.discard(hand_over)
+        if not feed.sockets:
+            feed.stop()
+            del self._feeds[run_id]
+
+
+feeds = Feeds()
+
+
+def _run(run_id: UUID) -> Run:
+    return selectors.with_names(Run.objects.filter(pk=run_id)).get()
+
+
+def _state(run: Run) -> str:
+    """Changes whenever the header of the page should."""
+    parts = (run.state, run.reason, run.totals, run.generator, run.stop_requested_at, run.abort_requested_at)
+    return json.dumps(parts, default=str) + str(selectors.queue_position(run))
+
+
+def _series(run: Run, shown: list[int | None]) -> dict[str, Any]:
+    with_users = series.answer(run, series.Window(), endpoints=shown, metrics=[*SNAPSHOT_METRICS, series.USERS])
+    for line in with_users["series"]:
+        if line["endpoint"] is not None:
+            del line[series.USERS]
+    return with_users
+
+
+def _tables(run_id: UUID) -> dict[str, Any]:
+    return {
+        "failures": presentation.failures(Failure.objects.filter(run_id=run_id)),
+        "exceptions": presentation.exceptions(ScriptException.objects.filter(run_id=run_id)),
+    }
+
+
+def _ticks(run_id: UUID, seen: Seen, found: News) -> None:
+    rows = tiers.read_after(run_id, seen.seq)
+    if len(rows) > MAX_TICKS_AT_ONCE:
+        found.overrun = True
+    else:
+        found.messages += [(row.seq, _text(presentation.tick(row))) for row in rows]
+    if rows:
+        seen.seq = rows[-1].seq
+
+
+def _events(run_id: UUID, seen: Seen, found: News) -> None:
+    fresh = RunEvent.objects.filter(run_id=run_id).order_by("id")
+    if seen.event is not None:
+        fresh = fresh.filter(pk__gt=seen.event)
+    for row in fresh:
+        _tell(found, {"type": "event", "event": presentation.event(row)})
+        seen.event = row.pk
+
+
+def _newest_log(run_id: UUID, chunks: int = SNAPSHOT_LOG_CHUNKS) -> tuple[int, list[str]]:
+    newest = LogChunk.objects.filter(run_id=run_id).order_by("-seq").values_list("seq", flat=True).first() or 0
+    return selectors.log_after(run_id, max(0, newest - chunks))
+
+
+def _tell(found: News, message: dict[str, Any]) -> None:
+    found.messages.append((0, _text(message)))
+
+
+def _text(message: dict[str, Any]) -> str:
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,148 @@
+"""The wire form of runs: the same for REST, sockets and downloads. Plain dictionaries; text is as hostile as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from apps.core.clock import utc, utc_or_none
+from apps.runs.blocks import TOTAL, Cell, Row
+from apps.runs.models import Artifact, Endpoint, Failure, Run, RunEvent, ScriptException
+from apps.runs.selectors import queue_position
+from apps.runs.states import INVALID_REASONS
+
+NO_TOTALS = {
+    "requests": 0,
+    "failures": 0,
+    "rps": 0.0,
+    **dict.fromkeys(["avg_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms"]),
+    "bytes": 0,
+}
+
+
+def run(row: Run) -> dict[str, Any]:
+    """One run, without what hangs on it. Expects `selectors.with_names`."""
+    return {
+        "id": str(row.pk),
+        "number": row.number,
+        "url": f"{settings.PUBLIC_URL}{row.get_absolute_url()}",
+        "project": {"id": str(row.project_id), "slug": row.project.slug, "name": row.project.name},
+        "scenario": {"id": str(row.scenario_id), "slug": row.scenario.slug, "name": row.scenario.name},
+        "version": row.version.number,
+        "pool": row.pool.name,
+        "state": row.state,
+        "reason": row.reason,
+        "reason_text": row.reason_text,
+        "verdict": row.verdict,
+        "verdict_reasons": [{"code": code, "text": str(INVALID_REASONS.get(code, code))} for code in row.verdict_reasons],
+        "diagnosis": row.diagnosis,
+        "queue_position": queue_position(row),
+        "requested_by": row.requested_by,
+        "stopped_by": row.stopped_by,
+        "created_at": utc(row.created_at),
+        "started_at": utc_or_none(row.started_at),
+        "finished_at": utc_or_none(row.finished_at),
+        "last_request_at": utc_or_none(row.last_request_at),
+        "progress": round(row.progress, 4),
+        "users": row.users,
+        "current_users": row.current_users,
+        "peak_users": row.peak_users,
+        "spawn_rate": row.spawn_rate,
+        "run_time_s": row.run_time_s,
+        "stages": row.stages,
+        "host": row.host,
+        "tags": row.tags,
+        "exclude_tags": row.exclude_tags,
+        "env": row.env,
+        "collector": row.collector,
+        "totals": {**NO_TOTALS, **row.totals},
+        "reconciliation": row.reconciliation or None,
+        "generator": row.generator or None,
+        "thresholds": [],
+        "note": row.note,
+        "labels": row.labels,
+    }
+
+
+def endpoint(row: Endpoint) -> dict[str, Any]:
+    """One endpoint with Locust's totals of it."""
+    totals = {**NO_TOTALS, **row.totals}
+    return {"index": row.index, "method": row.method, "name": row.name, "totals": totals}
+
+
+def event(row: RunEvent) -> dict[str, Any]:
+    """One line of the time line."""
+    return {"id": str(row.pk), "at": utc(row.at), "kind": row.kind, "text": row.text, "by": row.by, "data": row.data}
+
+
+def failure(row: Failure) -> dict[str, Any]:
+    """One line of the failures table."""
+    return {
+        "method": row.method,
+        "name": row.name,
+        "error": row.error,
+        "occurrences": row.occurrences,
+        "first_seen": utc_or_none(row.first_seen),
+        "last_seen": utc_or_none(row.last_seen),
+    }
+
+
+def exception(row: ScriptException) -> dict[str, Any]:
+    """One exception of the script."""
+    return {"count": row.count, "message": row.message, "traceback": row.traceback}
+
+
+def artifact(row: Artifact) -> dict[str, Any]:
+    """One file to download."""
+    url = reverse("runs:artifact", args=[row.run_id, row.name])
+    return {"name": row.name, "size": row.size, "sha256": row.sha256, "url": url}
+
+
+def worker(row: Run) -> dict[str, Any]:
+    """The one Locust process of a run on one host."""
+    return {
+        "index": 0,
+        "runner": row.runner,
+        "host": row.runner.rpartition("-")[0],
+        "state": row.state,
+        "users": row.current_users,
+        "generator": row.generator or None,
+    }
+
+
+def tick(row: Row) -> dict[str, Any]:
+    """One second for the socket."""
+    rows = [{"endpoint": cell.endpoint, **_figures(cell)} for cell in row.cells if cell.endpoint != TOTAL]
+    total = next((_figures(cell) for cell in row.cells if cell.endpoint == TOTAL), None)
+    return {"type": "tick", "seq": row.seq, "t": utc(row.t), "users": row.users, "total": total, "rows": rows}
+
+
+def failures(rows: Iterable[Failure]) -> list[dict[str, Any]]:
+    """The failures table."""
+    return [failure(row) for row in rows]
+
+
+def exceptions(rows: Iterable[ScriptException]) -> list[dict[str, Any]]:
+    """The exceptions table."""
+    return [exception(row) for row in rows]
+
+
+def _figures(cell: Cell) -> dict[str, Any]:
+    return {
+        "requests": cell.requests,
+        "failures": cell.failures,
+        "avg_ms": _round(cell.avg_ms),
+        "p50_ms": _round(cell.p50_ms),
+        "p90_ms": _round(cell.p90_ms),
+        "p95_ms": _round(cell.p95_ms),
+        "p99_ms": _round(cell.p99_ms),
+        "max_ms": _round(cell.max_ms),
+        "bytes": cell.bytes,
+    }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,209 @@
+"""Bodies of the API of runs. Those named `…Out` describe what `presentation.py` makes; a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.core.serializers import StrictSerializer, Text, WholeNumber
+from apps.runs.services import NOTE_CHARS
+from apps.runs.states import State, Verdict
+
+REF_CHARS = 100
+
+
+class Anything(serializers.JSONField):
+    """Read by `scenarios.load`, which says what is wrong with it in the same words as the form."""
+
+
+class StageIn(serializers.Serializer[Any]):
+    duration = serializers.CharField(help_text="Seconds, or like 90s, 5m, 1h30m.")
+    users = serializers.IntegerField()
+    spawn_rate = serializers.FloatField(help_text="Users a second.")
+
+
+class RunNew(StrictSerializer):
+    """What is left out is as the scenario has it."""
+
+    scenario = Text(max_length=REF_CHARS, help_text="Id or slug.")
+    project = Text(max_length=REF_CHARS, required=False, help_text="Id or slug; needed when two have such a scenario.")
+    version = WholeNumber(required=False, min_value=1, help_text="Number of the version; the newest when left out.")
+    users = Anything(required=False, help_text="Whole number.")
+    spawn_rate = Anything(required=False, help_text="Users a second.")
+    run_time = Anything(required=False, help_text="Seconds, or like 90s, 5m, 1h30m.")
+    stages = Anything(required=False, help_text='`[{"duration": "1m", "users": 10, "spawn_rate": 1}, …]`')
+    host = Anything(required=False, help_text="Base address, like https://shop.example.com.")
+    tags = Anything(required=False, help_text="Run only tasks with one of these tags.")
+    exclude_tags = Anything(required=False, help_text="Run no tasks with one of these tags.")
+    env = Anything(required=False, help_text="Environment variables for the script.")
+    pool = Text(max_length=REF_CHARS, required=False, help_text="Name of the worker pool; the default one when left out.")
+    workers = WholeNumber(required=False, min_value=1, max_value=1, help_text="Locust worker processes; 1 for now.")
+    labels = serializers.DictField(child=Text(allow_blank=True), required=False)
+    note = Text(max_length=NOTE_CHARS, required=False, allow_blank=True)
+
+
+class NoteNew(StrictSerializer):
+    text = Text(max_length=NOTE_CHARS)
+
+
+class RefOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class TotalsOut(serializers.Serializer[Any]):
+    """Times in milliseconds; null without requests."""
+
+    requests = serializers.IntegerField()
+    failures = serializers.IntegerField()
+    rps = serializers.FloatField()
+    avg_ms = serializers.FloatField(allow_null=True)
+    p50_ms = serializers.FloatField(allow_null=True)
+    p95_ms = serializers.FloatField(allow_null=True)
+    p99_ms = serializers.FloatField(allow_null=True)
+    min_ms = serializers.FloatField(allow_null=True)
+    max_ms = serializers.FloatField(allow_null=True)
+    bytes = serializers.IntegerField()
+
+
+class EndpointDifferenceOut(serializers.Serializer[Any]):
+    method = serializers.CharField()
+    name = serializers.CharField()
+    collected = serializers.IntegerField()
+    locust = serializers.IntegerField()
+    difference = serializers.IntegerField()
+
+
+class ReconciliationOut(serializers.Serializer[Any]):
+    collected = serializers.IntegerField()
+    locust = serializers.IntegerField(allow_null=True)
+    difference = serializers.IntegerField(allow_null=True)
+    source = serializers.CharField(allow_null=True)
+    endpoints = EndpointDifferenceOut(many=True)
+
+
+class DiagnosisOut(serializers.Serializer[Any]):
+    code = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+    line = serializers.IntegerField(required=False, allow_null=True)
+    traceback = serializers.CharField(required=False)
+
+
+class VerdictReasonOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    text = serializers.CharField()
+
+
+class GeneratorOut(serializers.Serializer[Any]):
+    cpu_percent = serializers.FloatField()
+    cpu_peak_percent = serializers.FloatField()
+    rss_bytes = serializers.IntegerField()
+
+
+class RunOut(serializers.Serializer[Any]):
+    """A run. `url` is its page."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+    url = serializers.URLField()
+    project = RefOut()
+    scenario = RefOut()
+    version = serializers.IntegerField()
+    pool = serializers.CharField()
+    state = serializers.ChoiceField(State.choices)
+    reason = serializers.CharField()
+    reason_text = serializers.CharField()
+    verdict = serializers.ChoiceField(Verdict.choices)
+    verdict_reasons = VerdictReasonOut(many=True)
+    diagnosis = DiagnosisOut()
+    queue_position = serializers.IntegerField(allow_null=True)
+    requested_by = serializers.CharField()
+    stopped_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    last_request_at = serializers.DateTimeField(allow_null=True)
+    progress = serializers.FloatField(help_text="0 to 1.")
+    users = serializers.IntegerField(help_text="Asked for.")
+    current_users = serializers.IntegerField()
+    peak_users = serializers.IntegerField()
+    spawn_rate = serializers.FloatField()
+    run_time_s = serializers.FloatField()
+    stages = StageIn(many=True)
+    host = serializers.CharField()
+    tags = serializers.ListField(child=serializers.CharField())
+    exclude_tags = serializers.ListField(child=serializers.CharField())
+    env = serializers.DictField(child=serializers.CharField())
+    collector = serializers.CharField()
+    totals = TotalsOut()
+    reconciliation = ReconciliationOut(allow_null=True)
+    generator = GeneratorOut(allow_null=True)
+    thresholds = serializers.ListField(child=serializers.DictField(), help_text="None exist yet.")
+    note = serializers.CharField()
+    labels = serializers.DictField(child=serializers.CharField())
+
+
+class EndpointOut(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    method = serializers.CharField()
+    name = serializers.CharField()
+    totals = TotalsOut()
+
+
+class EventOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    by = serializers.CharField()
+    data = serializers.DictField()
+
+
+class FailureOut(serializers.Serializer[Any]):
+    method = serializers.CharField()
+    name = serializers.CharField()
+    error = serializers.CharField()
+    occurrences = serializers.IntegerField()
+    first_seen = serializers.DateTimeField(allow_null=True)
+    last_seen = serializers.DateTimeField(allow_null=True)
+
+
+class ExceptionOut(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    message = serializers.CharField()
+    traceback = serializers.CharField()
+
+
+class WorkerOut(serializers.Serializer[Any]):
+    """A Locust process of the run."""
+
+    index = serializers.IntegerField()
+    runner = serializers.CharField()
+    host = serializers.CharField()
+    state = serializers.CharField()
+    users = serializers.IntegerField()
+    generator = GeneratorOut(allow_null=True)
+
+
+class LogOut(serializers.Serializer[Any]):
+    seq = serializers.IntegerField(help_text="Give it as `after` to get what came since.")
+    lines = serializers.ListField(child=serializers.CharField())
+
+
+class SeriesLineOut(serializers.Serializer[Any]):
+    """One list a metric, each as long as `t`; null where nothing is known."""
+
+    endpoint = serializers.IntegerField(allow_null=True, help_text="Index of the endpoint; null for all together.")
+
+
+class SeriesOut(serializers.Serializer[Any]):
+    step_s = serializers.IntegerField()
+    t = serializers.ListField(child=serializers.IntegerField(), help_text="UTC epoch seconds.")
+    series = SeriesLineOut(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is a word of the language, so it cannot stand above.
+        ends = {name: serializers.DateTimeField(allow_null=True) for name in ("from", "to")}
+        return {**ends, **super().get_fields()}

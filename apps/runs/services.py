@@ -1,0 +1,173 @@
+"""What people and programs do to runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import redis
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.queue import is_ringing, pool_queue, ring
+from apps.pools.models import WorkerPool
+from apps.runs.lease import note_state
+from apps.runs.models import Run, RunEvent
+from apps.runs.notify import ring_pages
+from apps.runs.states import HELD, State
+from apps.scenarios import load as loads
+from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.teams import audit
+from apps.teams.actors import Actor
+from apps.teams.models import Project
+from workers import spec as engine
+
+log = logging.getLogger(__name__)
+
+NOTE_CHARS = 500
+MAX_LABELS = 20
+MAX_LABEL_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a run carries besides its load."""
+
+    note: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def start(
+    *,
+    scenario: Scenario,
+    version: ScenarioVersion | None = None,
+    options: Mapping[str, Any] | None = None,
+    pool: WorkerPool | None = None,
+    extras: Extras = Extras(),
+    by: Actor,
+) -> Run:
+    """Queue a run of `version` (default: the newest) with the scenario's load, overridden by `options`.
+
+    `options` uses the names in `loads.FIELDS`. Raises Invalid with the fields that are wrong.
+    """
+    version = version or scenario.versions.first()
+    pool = pool or WorkerPool.objects.filter(is_default=True).first()
+    if version is None:
+        raise Invalid(_("This scenario has no script yet."), code="no_version")
+    if pool is None:
+        raise Invalid(_("There is no worker pool to run on."), code="no_pool", fields={"pool": [_("none exists")]})
+    load = loads.settle({name: getattr(scenario, name) for name in loads.FIELDS} | dict(options or {}))
+    _check(version, load, extras)
+    with transaction.atomic():
+        run = _insert(scenario, version, pool, load, extras, by)
+    return run
+
+
+def stop(*, run: Run, by: Actor) -> Run:
+    """Ask for an end in good order: `on_stop`, final numbers, report. A run that still waits ends at once."""
+    return _end(run, by, field_name="stop_requested_at", reason="stop_requested", action="run.stop")
+
+
+def abort(*, run: Run, by: Actor) -> Run:
+    """Ask for an end at once; the last seconds may be missing."""
+    return _end(run, by, field_name="abort_requested_at", reason="abort_requested", action="run.abort")
+
+
+@transaction.atomic
+def add_note(*, run: Run, text: str, by: Actor) -> RunEvent:
+    """Pin a line to the run's time line."""
+    text = " ".join(text.split())
+    if not text or len(text) > NOTE_CHARS:
+        sentence = _("A note has 1 to %(limit)d characters.") % {"limit": NOTE_CHARS}
+        raise Invalid(sentence, code="bad_note", fields={"text": [sentence]})
+    event = RunEvent.objects.create(run=run, kind="note", text=text, by=by.label)
+    ring_pages(run.pk)
+    return event
+
+
+def to_spec(run: Run) -> engine.RunSpec:
+    """The engine's view of a run."""
+    load = {name: getattr(run, name) for name in loads.FIELDS}
+    return replace(loads.to_spec(load, locustfile=run.version.locustfile), run_id=str(run.pk))
+
+
+def ring_doorbell(run_id: UUID) -> None:
+    """Ask the pool's runners to look, unless they were asked and have not come to it. Redis may be away: later again."""
+    run = Run.objects.select_related("pool").only("rings", "pool__name").get(pk=run_id)
+    queue = pool_queue(run.pool.name)
+    try:
+        if run.rings and is_ringing(queue, run_id=str(run_id), attempt=run.rings):
+            return
+        Run.objects.filter(pk=run_id).update(rung_at=timezone.now(), rings=run.rings + 1)
+        ring(queue, run_id=str(run_id), attempt=run.rings + 1)
+    except redis.RedisError as error:
+        log.warning("no doorbell for run %s, the keeper will ring: %s", run_id, error)
+
+
+def _insert(
+    scenario: Scenario,
+    version: ScenarioVersion,
+    pool: WorkerPool,
+    load: Mapping[str, Any],
+    extras: Extras,
+    by: Actor,
+) -> Run:
+    Project.objects.filter(pk=scenario.project_id).update(last_run_number=F("last_run_number") + 1)
+    project = Project.objects.select_related("team").get(pk=scenario.project_id)
+    run = Run.objects.create(
+        project=project,
+        scenario=scenario,
+        version=version,
+        pool=pool,
+        number=project.last_run_number,
+        collector=scenario.collector,
+        requested_by=by.label,
+        requested_by_user=by.user,
+        note=extras.note,
+        labels=dict(extras.labels),
+        **load,
+    )
+    note_state(run.pk, State.QUEUED, by=by.label)
+    audit.record("run.start", obj=run, team=project.team, by=by, version=version.number, users=run.users)
+    transaction.on_commit(lambda: ring_doorbell(run.pk))
+    return run
+
+
+def _end(run: Run, by: Actor, *, field_name: str, reason: str, action: str) -> Run:
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Run.objects.filter(pk=run.pk, state=State.QUEUED)
+        wish = {field_name: now, "stopped_by": by.label}
+        if waiting.update(state=State.STOPPED, reason=reason, finished_at=now, **wish):
+            note_state(run.pk, State.STOPPED, reason=reason, by=by.label)
+        elif not Run.objects.filter(pk=run.pk, state__in=sorted(HELD)).update(**wish):
+            raise Conflict(_("This run is over already."), code="run_over")
+        else:
+            RunEvent.objects.create(run=run, kind="request", text=str(_ACTION_TEXT[action]()), by=by.label)
+            ring_pages(run.pk)
+        audit.record(action, obj=run, team=run.project.team, by=by)
+    run.refresh_from_db()
+    return run
+
+
+_ACTION_TEXT = {"run.stop": lambda: _("Stop requested"), "run.abort": lambda: _("Abort requested")}
+
+
+def _check(version: ScenarioVersion, load: Mapping[str, Any], extras: Extras) -> None:
+    """Raise Invalid for everything the engine would refuse, by field."""
+    problems = engine.check(loads.to_spec(load, locustfile=version.locustfile))
+    if problems:
+        loads.refuse(problems)
+    if len(extras.note) > NOTE_CHARS:
+        sentence = _("At most %(limit)d characters.") % {"limit": NOTE_CHARS}
+        raise Invalid(sentence, fields={"note": [sentence]})
+    if len(extras.labels) > MAX_LABELS or any(len(text) > MAX_LABEL_CHARS for pair in extras.labels.items() for text in pair):
+        limits = {"count": MAX_LABELS, "limit": MAX_LABEL_CHARS}
+        sentence = _("At most %(count)d labels of %(limit)d characters.") % limits
+        raise Invalid(sentence, fields={"labels": [sentence]})

@@ -1,0 +1,87 @@
+"""The engine's sink: turns what the engine sees into rows and states of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from apps.runs.lease import Fenced
+from apps.runs.models import Run
+from apps.runs.recording import Recorder
+from apps.runs.states import State
+from workers.samples import EndpointTotals, ExceptionRow, FailureRow, Tick
+
+STEPS = {
+    "process_started": gettext_noop("Locust started"),
+    "ready": gettext_noop("Script loaded"),
+    "test_start": gettext_noop("Users are being started"),
+    "first_request": gettext_noop("First request"),
+    "spawning_complete": gettext_noop("All users started"),
+    "test_stop": gettext_noop("Users stopped"),
+}
+"""Events of the engine that are lines of the page's list; the sentence is translated where it is shown."""
+
+
+class RunSink:
+    """Files everything under the lease of `recorder`. Conforms to `workers.supervisor.Sink`."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._told: set[str] = set()
+        self.user_classes: Sequence[str] = ()
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        """A step, once each; the start of the test also moves the run to `running`."""
+        if kind == "warning":
+            self._recorder.warning(str(data.get("code", "")), str(data.get("text", "")))
+            return
+        if kind == "test_start":
+            self._begin()
+        if kind == "stopping":
+            self._stopping(str(data.get("by", "")))
+        if kind in STEPS and kind not in self._told:
+            self._recorder.step(STEPS[kind], **_plain(data))
+            self._told.add(kind)
+
+    def ticks(self, ticks: Sequence[Tick]) -> None:
+        self._recorder.ticks(ticks)
+
+    def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
+        self._recorder.tables(failures, exceptions)
+
+    def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
+        self._recorder.totals(total, endpoints)
+
+    def log(self, lines: Sequence[str]) -> None:
+        self._recorder.log(lines)
+
+    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
+        self._recorder.generator(cpu_percent, rss_bytes)
+
+    def _begin(self) -> None:
+        """Delivered again after a failure, it must not fail for having been done."""
+        if Run.objects.filter(pk=self._recorder.run_id, state=State.STARTING).exists():
+            self._recorder.lease.move(State.RUNNING, started_at=timezone.now())
+
+    def _stopping(self, by: str) -> None:
+        try:
+            self._recorder.lease.move(State.STOPPING, by=by)
+        except Fenced:
+            # Already stopping; a fence that is really lost shows at the next renewal.
+            return
+
+
+def _plain(data: Mapping[str, object]) -> dict[str, Any]:
+    """Only small JSON values of what the child said, which is as trustworthy as its script."""
+    small: dict[str, Any] = {}
+    for key, value in list(data.items())[:20]:
+        if isinstance(value, (int, float, bool)):
+            small[str(key)[:50]] = value
+        elif isinstance(value, (list, tuple)):
+            small[str(key)[:50]] = [str(item)[:100] for item in value[:50]]
+        else:
+            small[str(key)[:50]] = str(value)[:200]
+    return small

@@ -1,0 +1,102 @@
+"""Where rows live: flushed second by second, packed minute by minute, rolled up into coarser tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.runs import blocks
+from apps.runs.blocks import Row
+from apps.runs.models import SampleBlock
+
+TIERS = (1, 10, 60)
+"""Seconds a row."""
+PACK_SECONDS = {1: 60, 10: 600, 60: 3600}
+"""Time span of a packed block of each tier: 60 rows are few enough to read one minute and many enough to compress."""
+
+
+def append(run_id: UUID, rows: Sequence[Row]) -> None:
+    """Store fresh one-second rows as a block of their own."""
+    _store(run_id, 1, rows, level=1)
+
+
+def close_spans(run_id: UUID, *, before_t: int) -> None:
+    """Pack and roll up everything older than `before_t` (a multiple of 60). Safe to repeat."""
+    with transaction.atomic():
+        fresh = _unrolled(run_id, before_t)
+        for step in TIERS[1:]:
+            if rolled := blocks.roll_up(fresh, step):
+                _store(run_id, step, rolled)
+        for step in TIERS:
+            _pack(run_id, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step])
+
+
+def close_all(run_id: UUID, *, last_t: int) -> None:
+    """Pack and roll up a run that is over, its last unfinished minute included."""
+    close_spans(run_id, before_t=(last_t // 60 + 1) * 60)
+    with transaction.atomic():
+        for step in TIERS:
+            _pack(run_id, step, last_t + PACK_SECONDS[step])
+
+
+def read(run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None) -> list[Row]:
+    """Rows of one tier with `from_t <= t <= to_t`, in order."""
+    found = SampleBlock.objects.filter(run_id=run_id, step_s=step_s).order_by("first_seq")
+    if from_t is not None:
+        found = found.filter(last_t__gte=from_t)
+    if to_t is not None:
+        found = found.filter(first_t__lte=to_t)
+    rows = (row for data in found.values_list("data", flat=True) for row in blocks.decode(data))
+    return [row for row in rows if (from_t is None or row.t >= from_t) and (to_t is None or row.t <= to_t)]
+
+
+def read_after(run_id: UUID, seq: int) -> list[Row]:
+    """One-second rows that came after `seq`, in order."""
+    found = SampleBlock.objects.filter(run_id=run_id, step_s=1, last_seq__gt=seq).order_by("first_seq")
+    rows = (row for data in found.values_list("data", flat=True) for row in blocks.decode(data))
+    return [row for row in rows if row.seq > seq]
+
+
+def rolled_until(run_id: UUID) -> int:
+    """The epoch second up to which the coarser tiers are filled; 0 when they are empty."""
+    last = SampleBlock.objects.filter(run_id=run_id, step_s=60).order_by("-first_seq").values_list("last_t", flat=True)
+    return (last[0] + 60) if last else 0
+
+
+def last_t(run_id: UUID) -> int | None:
+    """The newest second stored; None when there is none."""
+    newest = SampleBlock.objects.filter(run_id=run_id, step_s=1).order_by("-first_seq").values_list("last_t", flat=True)
+    return newest.first()
+
+
+def _unrolled(run_id: UUID, before_t: int) -> list[Row]:
+    return read(run_id, 1, from_t=rolled_until(run_id), to_t=before_t - 1)
+
+
+def _pack(run_id: UUID, step_s: int, before_t: int) -> None:
+    """Merge the small blocks of each finished span into one."""
+    small = SampleBlock.objects.filter(run_id=run_id, step_s=step_s, last_t__lt=before_t).order_by("first_seq")
+    spans: dict[int, list[SampleBlock]] = {}
+    for block in small.only("id", "first_t", "first_seq"):
+        spans.setdefault(block.first_t // PACK_SECONDS[step_s], []).append(block)
+    for group in spans.values():
+        if len(group) > 1:
+            ids = [block.pk for block in group]
+            data = SampleBlock.objects.filter(pk__in=ids).order_by("first_seq").values_list("data", flat=True)
+            rows = [row for piece in data for row in blocks.decode(piece)]
+            SampleBlock.objects.filter(pk__in=ids).delete()
+            _store(run_id, step_s, rows)
+
+
+def _store(run_id: UUID, step_s: int, rows: Sequence[Row], *, level: int = 6) -> None:
+    SampleBlock.objects.create(
+        run_id=run_id,
+        step_s=step_s,
+        first_seq=rows[0].seq,
+        last_seq=rows[-1].seq,
+        first_t=rows[0].t,
+        last_t=rows[-1].t,
+        data=blocks.encode(rows, level=level),
+    )

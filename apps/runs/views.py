@@ -1,0 +1,77 @@
+"""Pages of a run."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from csp.decorators import csp_replace
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import storages
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from apps.core.errors import Missing
+from apps.runs import exports, selectors, services
+from apps.runs.models import Artifact, Run
+from apps.teams import roles
+from apps.teams.access import get_for, may
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One page from queued to report; its figures come through the socket."""
+    get_for(request.actor, Run, pk=pk)
+    run = selectors.with_names(Run.objects.filter(pk=pk)).get()
+    context = {
+        "run": run,
+        "may_control": may(request.actor, roles.RUN_CONTROL, run),
+        "may_start": may(request.actor, roles.RUN_START, run),
+        "may_edit": may(request.actor, roles.SCENARIO_EDIT, run),
+        "artifacts": list(run.artifacts.all()),
+    }
+    return render(request, "runs/detail.html", context)
+
+
+@login_required
+@require_POST
+def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Without JavaScript; with it the page calls REST."""
+    services.stop(run=get_for(request.actor, Run, roles.RUN_CONTROL, pk=pk), by=request.actor)
+    return redirect("runs:detail", pk)
+
+
+@login_required
+@require_POST
+def abort(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """As `stop`, at once."""
+    services.abort(run=get_for(request.actor, Run, roles.RUN_CONTROL, pk=pk), by=request.actor)
+    return redirect("runs:detail", pk)
+
+
+@login_required
+@require_GET
+def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
+    """Download a file as the run left it, but for cells that a spreadsheet would take for formulas."""
+    return artifact_response(get_for(request.actor, Run, pk=pk), name)
+
+
+@login_required
+@require_GET
+@csp_replace(exports.REPORT_POLICY)
+def report(request: HttpRequest, pk: UUID) -> HttpResponse | FileResponse:
+    """Locust's own report, shown in a frame that has no origin: its scripts reach nothing of ours."""
+    run = get_for(request.actor, Run, pk=pk)
+    kept = get_object_or_404(Artifact, run=run, name="report.html")
+    response = FileResponse(storages["artifacts"].open(kept.path), content_type="text/html; charset=utf-8")
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+def artifact_response(run: Run, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
+    """The download of one file of a run. Raises Missing."""
+    kept = run.artifacts.filter(name=name).first()
+    if kept is None or not storages["artifacts"].exists(kept.path):
+        raise Missing
+    return exports.download(kept, prefix=f"{run.scenario.slug}-{run.number}")

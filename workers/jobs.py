@@ -1,0 +1,163 @@
+"""What RQ calls. The one module of the engine that knows Django: an interface like a view, it fetches and calls services."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.runs import finish, services
+from apps.runs.lease import RENEW_SECONDS, Fenced, Lease, claim
+from apps.runs.models import Run
+from apps.runs.recording import Recorder
+from apps.runs.sink import RunSink
+from apps.runs.states import TERMINAL, State
+from workers import spec as engine
+from workers.command import RunFolder
+from workers.outcome import Order, Outcome
+from workers.supervisor import supervise
+
+log = logging.getLogger(__name__)
+
+ALONE_SECONDS = 120.0
+"""Without the database for longer than this, a runner gives its run up: somebody must be able to say that it is over."""
+FINAL_WRITES = 60
+FINAL_WRITE_WAIT_SECONDS = 2.0
+"""A database that is away at the end is waited for this long in all: longer than a restart takes."""
+
+
+class Control:
+    """The engine's questions to the portal: go on, stop, or leave? Also hears SIGTERM, which means a deploy."""
+
+    def __init__(self, lease: Lease, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lease = lease
+        self._clock = clock
+        self._heard_at = self._renewed_at = clock()
+        self._told_to_leave = False
+
+    def orders(self) -> Order:
+        """Renews the lease when it is time. A database that is away is forgiven for ALONE_SECONDS."""
+        now = self._clock()
+        try:
+            if now - self._renewed_at >= RENEW_SECONDS:
+                order = self._lease.renew()
+                self._renewed_at = now
+            else:
+                order = self._lease.wishes()
+        except DatabaseError:
+            connection.close()
+            if now - self._heard_at > ALONE_SECONDS:
+                return Order.FENCED
+            raise
+        self._heard_at = now
+        return Order.DRAIN if order is Order.GO and self._told_to_leave else order
+
+    def leave(self, number: int, frame: FrameType | None) -> None:
+        """Handler of SIGTERM: end the run in good order."""
+        self._told_to_leave = True
+
+
+def execute_run(run_id: str) -> None:
+    """Carry out one queued run from claim to end. Quietly does nothing when somebody else has it."""
+    lease = claim(UUID(run_id), runner=os.environ.get("RQ_WORKER_ID", "").rpartition(".")[0])
+    if lease is None:
+        return
+    control = Control(lease)
+    signal.signal(signal.SIGTERM, control.leave)
+    folder = RunFolder(Path(settings.RUNS_DIR) / f"{run_id}.{lease.fence}")
+    try:
+        _carry_out(lease, control, folder)
+    except Fenced:
+        log.warning("run %s belongs to somebody else now; left", run_id)
+    except Exception:
+        log.exception("run %s could not be carried out", run_id)
+        _give_up(lease)
+    finally:
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def sweep(folders: Path | None = None) -> int:
+    """Remove folders that a killed runner left on this host, keeping what is in them. Returns how many."""
+    removed = 0
+    for path in sorted((folders or Path(settings.RUNS_DIR)).glob("*.*")):
+        run_id, _dot, fence = path.name.rpartition(".")
+        run = Run.objects.filter(pk=run_id).only("id", "state", "fence").first()
+        if run is not None and run.state not in TERMINAL and str(run.fence) == fence:
+            continue
+        if run is not None and str(run.fence) == fence and not run.artifacts.exists():
+            finish.keep_files(run.pk, artifact_files(RunFolder(path)))
+        shutil.rmtree(path, ignore_errors=True)
+        removed += 1
+    return removed
+
+
+def artifact_files(folder: RunFolder) -> dict[str, Path]:
+    """Where a run's files lie while it has its folder."""
+    return {name: getattr(folder, attribute) for attribute, name in finish.ARTIFACT_NAMES.items()}
+
+
+def _carry_out(lease: Lease, control: Control, folder: RunFolder) -> None:
+    run = Run.objects.select_related("version").get(pk=lease.run_id)
+    spec = services.to_spec(run)
+    problems = engine.check(spec)
+    if problems:
+        diagnosis = {"message": "; ".join(str(problem) for problem in problems), "line": None, "traceback": ""}
+        lease.move(State.FAILED, reason="invalid_spec", diagnosis=diagnosis, finished_at=timezone.now())
+        return
+    if run.stop_requested_at or run.abort_requested_at:
+        lease.move(State.STOPPED, reason="stop_requested", by=run.stopped_by, finished_at=timezone.now())
+        return
+    lease.move(State.STARTING)
+    recorder = Recorder(lease)
+    outcome = supervise(spec, folder, sink=RunSink(recorder), control=control, clock=time.monotonic, sleep=time.sleep)
+    if outcome.reason != "fenced":
+        _finish(lease, recorder, folder, outcome)
+
+
+def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcome) -> None:
+    """File the end; the database may be away for a while."""
+    _persistently(lambda: finish.keep_files(lease.run_id, artifact_files(folder)))
+
+    def write() -> None:
+        fields = finish.file_results(recorder, outcome.final)
+        fields["diagnosis"] = finish.diagnosis(outcome.diagnosis)
+        run = Run.objects.get(pk=lease.run_id)
+        doubt = finish.doubts(run, fields, rows_gap=outcome.dropped_ticks > 0)
+        finish.end(lease, reason=outcome.reason, fields=fields, doubt=doubt)
+
+    _persistently(write)
+
+
+def _persistently(write: Callable[[], None]) -> None:
+    """Do it, again and again while the database is away. Raises Fenced at once, anything else after the last try."""
+    for attempt in range(1, FINAL_WRITES + 1):
+        try:
+            write()
+        except DatabaseError:
+            if attempt == FINAL_WRITES:
+                raise
+            log.warning("the database does not take the end of a run; try %d", attempt, exc_info=True)
+            connection.close()
+            time.sleep(FINAL_WRITE_WAIT_SECONDS)
+        else:
+            return
+
+
+def _give_up(lease: Lease) -> None:
+    """Our own fault: say so on the run instead of leaving it to the keeper."""
+    diagnosis = {"message": _("Hatchery could not carry out this run; its log has the details."), "line": None}
+    try:
+        lease.move(State.FAILED, reason="runner_error", diagnosis=diagnosis, finished_at=timezone.now())
+    except (Fenced, DatabaseError):
+        log.exception("run %s is left to the keeper", lease.run_id)
