@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("apps.pools.urls")),
     path("", include("apps.runs.urls")),
     path("api/", include("portal.api_urls")),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("apps.teams.account_urls")),
     path("admin/", admin.site.urls),
 ]
+handler500 = "apps.core.api.server_error"

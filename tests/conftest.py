@@ -43,9 +43,10 @@ def pytest_configure() -> None:
     portal_settings.STATE_DIR = STATE_DIR
     portal_settings.ARTIFACTS_DIR = STATE_DIR / "artifacts"
     portal_settings.RUNS_DIR = STATE_DIR / "runs"
-    artifacts: dict[str, Any] = portal_settings.STORAGES["artifacts"]
-    artifacts["OPTIONS"]["location"] = portal_settings.ARTIFACTS_DIR
+    storages: Any = portal_settings.STORAGES
+    storages["artifacts"]["OPTIONS"]["location"] = portal_settings.ARTIFACTS_DIR
     portal_settings.STATIC_ROOT = STATE_DIR / "static"
+    portal_settings.STATIC_ROOT.mkdir()
     portal_settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     if connection.vendor == "sqlite":
         # A file, not memory: threads of one test then wait for each other's locks as they do in production.

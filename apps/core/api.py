@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
+from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
+from rest_framework.views import APIView, set_rollback
 
-from apps.core.errors import HatcheryError
+from apps.core.errors import Denied, HatcheryError, Missing
+from apps.core.parsers import TooLarge
 
 
 class CursorPages(CursorPagination):
@@ -23,28 +27,58 @@ class CursorPages(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
 
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        """A page of rows. A cursor that somebody made up is not found, like one that is not even in the right form."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, ValidationError) as error:
+            raise exceptions.NotFound(self.invalid_cursor_message) from error
+
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """`{"code", "message", "fields"?}` for everything that is refused on purpose; None (a 500) for the rest."""
-    if isinstance(error, Http404):
-        error = exceptions.NotFound()
-    elif isinstance(error, PermissionDenied):
-        error = exceptions.PermissionDenied()
-    if isinstance(error, HatcheryError):
-        answer, code = _body(error.code, error.message, error.fields), error.status
-        headers: dict[str, str] = {}
-    elif isinstance(error, exceptions.ValidationError):
-        fields = _fields(error.detail)
-        answer, code = _body("invalid", _first_sentence(fields), fields), status.HTTP_400_BAD_REQUEST
-        headers = {}
-    elif isinstance(error, exceptions.APIException):
-        codes = error.get_codes()
-        answer, code = _body(codes if isinstance(codes, str) else "error", str(error.detail), {}), error.status_code
-        headers = _headers(error)
-    else:
-        return None
+    match _as_ours(error):
+        case HatcheryError() as refusal:
+            answer = Response(_body(refusal.code, refusal.message, refusal.fields), status=refusal.status)
+        case exceptions.ValidationError() as refusal:
+            fields = _fields(refusal.detail)
+            answer = Response(_body("invalid", _first_sentence(fields), fields), status=refusal.status_code)
+        case exceptions.APIException() as refusal:
+            codes = refusal.get_codes()
+            body = _body(codes if isinstance(codes, str) else "error", str(refusal.detail), {})
+            answer = Response(body, status=refusal.status_code, headers=_headers(refusal))
+        case _:
+            return None
     set_rollback()
-    return Response(answer, status=code, headers=headers)
+    return answer
+
+
+def _as_ours(error: Exception) -> Exception:
+    match error:
+        case Http404():
+            return Missing()
+        case PermissionDenied():
+            return Denied()
+        case RequestDataTooBig():
+            return TooLarge()
+        case _:
+            return error
+
+
+def unknown_address(request: HttpRequest, path: str = "") -> JsonResponse:
+    """What the API answers where it has nothing."""
+    sentence = _("The API has nothing at this address. All its addresses end with a slash.")
+    return JsonResponse(_body("not_found", sentence, {}), status=status.HTTP_404_NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What anybody gets when we are at fault: the API in its own form, pages as Django has it."""
+    if not request.path.startswith("/api/"):
+        return defaults.server_error(request)
+    sentence = _("Something went wrong on our side.")
+    return JsonResponse(_body("server_error", sentence, {}), status=status.HTTP_500_INTERNAL_SERVER_ERROR)
 
 
 def _body(code: str, message: str, fields: dict[str, list[str]]) -> dict[str, Any]:

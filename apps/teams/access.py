@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from apps.core.errors import Denied, Missing
+from apps.core.errors import Conflict, Denied, Missing
+from apps.core.ids import is_uuid
 from apps.core.models import Tenanted
 from apps.teams import roles
 from apps.teams.actors import Actor
+from apps.teams.models import Team
 
 M = TypeVar("M", bound=Tenanted)
 
@@ -38,6 +41,17 @@ def get_for(actor: Actor, model: type[M], permission: str = roles.VIEW, **lookup
     return row
 
 
+def require(actor: Actor, permission: str) -> None:
+    """Raise Denied unless `actor` holds `permission` for some team as a whole; for lists that not every member sees."""
+    if not list_for(actor, Team, permission).exists():
+        raise Denied
+
+
+def get_by_ref(actor: Actor, model: type[M], ref: str, permission: str = roles.VIEW, **lookup: Any) -> M:
+    """`get_for` by what a person may type: the id, or else the slug."""
+    return get_for(actor, model, permission, **lookup, **({"pk": ref} if is_uuid(ref) else {"slug": ref}))
+
+
 def may(actor: Actor, permission: str, row: Tenanted) -> bool:
     """Whether `actor` holds `permission` for this row; for showing or hiding a button, never instead of `get_for`."""
     return list_for(actor, type(row), permission).filter(pk=row.pk).exists()
@@ -46,11 +60,8 @@ def may(actor: Actor, permission: str, row: Tenanted) -> bool:
 def _one(rows: QuerySet[M], lookup: dict[str, Any]) -> M:
     try:
         return rows.get(**lookup)
-    except (ValueError, ValidationError):
-        raise Missing from None  # an id that is no id
-    except _does_not_exist(rows.model):
-        raise Missing from None
-
-
-def _does_not_exist(model: type[Model]) -> type[Exception]:
-    return model.DoesNotExist  # type: ignore[attr-defined, no-any-return]
+    except (ObjectDoesNotExist, ValueError, ValidationError):
+        raise Missing from None  # not there, or an id that is no id
+    except MultipleObjectsReturned:
+        # The same slug in two teams of one person.
+        raise Conflict(_("More than one matches; name it by its id."), code="ambiguous") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 
 from apps.teams.models import ApiToken, Membership
 from apps.teams.roles import ROLE_PERMISSIONS, SCOPE_PERMISSIONS
@@ -15,7 +15,7 @@ from apps.teams.roles import ROLE_PERMISSIONS, SCOPE_PERMISSIONS
 class Actor:
     """One of a user, a token, or neither (the system, named by `system`)."""
 
-    user: AbstractUser | None = None
+    user: User | None = None
     token: ApiToken | None = None
     system: str = ""
 

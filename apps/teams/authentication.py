@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from typing import cast
 
-from django.contrib.auth.models import AbstractUser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import authentication, exceptions
@@ -46,7 +44,7 @@ def actor_of(request: Request) -> Actor:
     """The actor of an authenticated API request."""
     if isinstance(request.auth, ApiToken):
         return Actor(token=request.auth)
-    return Actor(user=cast(AbstractUser, request.user) if request.user.is_authenticated else None)
+    return Actor(user=request.user if request.user.is_authenticated else None)
 
 
 class TokenUser:

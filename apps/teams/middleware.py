@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
-from django.contrib.auth.models import AbstractUser
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 
 from apps.teams.actors import Actor
 
@@ -18,6 +17,10 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        user = cast(AbstractUser, request.user) if request.user.is_authenticated else None
-        request.actor = Actor(user=user)  # type: ignore[attr-defined]
+        # Lazy: an address that asks nobody who they are (a health check) then works without a database.
+        request.actor = SimpleLazyObject(lambda: _actor_of(request))  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+def _actor_of(request: HttpRequest) -> Actor:
+    return Actor(user=request.user if request.user.is_authenticated else None)

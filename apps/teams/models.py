@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.models import Base, Tenanted
+from apps.core.models import Tenanted
 from apps.teams.roles import Role, Scope
 
 NAME_CHARS = 100
@@ -22,7 +23,9 @@ class Team(Tenanted):
     name = models.CharField(_("name"), max_length=NAME_CHARS)
     slug = models.SlugField(_("slug"), max_length=60, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")
+    members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="Membership", related_name="teams"
+    )
 
     class Meta:
         ordering = ["name"]
@@ -109,8 +112,10 @@ class ApiToken(Tenanted):
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
 
-class AuditEvent(Base):
-    """Who did what, kept as labels and ids so that it outlives everything it names. Never changed, never deleted here."""
+class AuditEvent(Tenanted):
+    """Who did what, as labels and ids, so that it outlives everything it names. Never changed, never deleted here."""
+
+    TEAM_PATH = "team_id"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     team_id = models.UUIDField(null=True, db_index=True)

@@ -13,7 +13,7 @@ from typing import Any
 from channels.auth import AuthMiddlewareStack, get_user
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.http.request import split_domain_port, validate_host
 
 from apps.teams.actors import Actor
@@ -90,7 +90,7 @@ def is_own_origin(*, origin: str, host: str) -> bool:
     return sent.removesuffix(default) == host.lower().removesuffix(default)
 
 
-def _actor_of(user: AbstractUser | AnonymousUser) -> Actor | None:
+def _actor_of(user: User | AnonymousUser) -> Actor | None:
     if not user.is_authenticated or not user.is_active:
         return None
     return Actor(user=user)
