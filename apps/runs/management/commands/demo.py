@@ -19,8 +19,8 @@ from apps.scenarios.models import Scenario
 from apps.teams import services as teams
 from apps.teams.actors import Actor
 from apps.teams.authentication import token_actor
-from apps.teams.models import Membership, Project, Team
-from apps.teams.roles import Role, Scope
+from apps.teams.models import Project, Team
+from apps.teams.roles import Scope
 
 USERNAME = "demo"
 SCRIPT = Path(__file__).resolve().parents[3] / "scenarios" / "examples" / "shop.py"
@@ -57,10 +57,10 @@ class Command(BaseCommand):
 
 def _people() -> tuple[User, Team, Project]:
     user, _ = User.objects.get_or_create(username=USERNAME, defaults={"is_staff": True, "is_superuser": True})
-    team = Team.objects.filter(slug="demo").first() or teams.create_team(name="Demo", slug="demo", by=Actor(user=user))
-    Membership.objects.get_or_create(team=team, user=user, defaults={"role": Role.OWNER})
+    by = Actor(user=user)
+    team = Team.objects.filter(slug="demo").first() or teams.create_team(name="Demo", slug="demo", owner=user, by=by)
     project = team.projects.filter(slug="shop").first()
-    return user, team, project or teams.create_project(team=team, name="Shop", slug="shop", by=Actor(user=user))
+    return user, team, project or teams.create_project(team=team, name="Shop", slug="shop", by=by)
 
 
 def _scenario(project: Project, target_url: str, by: Actor) -> tuple[Scenario, bool]:

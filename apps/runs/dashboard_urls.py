@@ -1,0 +1,15 @@
+"""Pages that bring scenarios and runs together."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.runs import dashboard, start_views
+
+urlpatterns = [
+    path("", dashboard.home, name="home"),
+    path("t/<slug:team_slug>/<slug:project_slug>/", dashboard.project, name="project"),
+    path("runs/", dashboard.run_list, name="run_list"),
+    path("scenarios/<uuid:pk>/runs/", dashboard.scenario_runs, name="scenario_runs"),
+    path("scenarios/<uuid:pk>/run/", start_views.start, name="run_start"),
+]
