@@ -48,6 +48,8 @@ def pytest_configure() -> None:
     portal_settings.STATIC_ROOT = STATE_DIR / "static"
     portal_settings.STATIC_ROOT.mkdir()
     portal_settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    # A thread that served a socket would otherwise keep the test database busy after the last test.
+    connection.settings_dict["CONN_MAX_AGE"] = 0
     if connection.vendor == "sqlite":
         # A file, not memory: threads of one test then wait for each other's locks as they do in production.
         connection.settings_dict["TEST"]["NAME"] = str(STATE_DIR / "test.sqlite3")
