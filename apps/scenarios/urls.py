@@ -1,8 +1,20 @@
-"""Pages."""
+"""Pages of scenarios."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.scenarios import views
 
 app_name = "scenarios"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("scenarios/", views.index, name="list"),
+    path("t/<slug:team_slug>/<slug:project_slug>/scenarios/new/", views.new, name="new"),
+    path("t/<slug:team_slug>/<slug:project_slug>/scenarios/validate/", views.validate_script, name="validate"),
+    path("scenarios/<uuid:pk>/", views.detail, name="detail"),
+    path("scenarios/<uuid:pk>/load/", views.load, name="load"),
+    path("scenarios/<uuid:pk>/settings/", views.settings, name="settings"),
+    path("scenarios/<uuid:pk>/delete/", views.delete, name="delete"),
+    path("scenarios/<uuid:pk>/versions/<int:number>/", views.version, name="version"),
+    path("scenarios/<uuid:pk>/diff/", views.compare, name="diff"),
+]

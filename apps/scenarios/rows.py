@@ -1,0 +1,76 @@
+"""A form field that is a small table: rows of text inputs that can be added and removed, with or without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.template.loader import render_to_string
+from django.utils.datastructures import MultiValueDict
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+
+Cells = dict[str, str]
+"""One row: text by column name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`name` is the key in a row, `input_mode` the keyboard a phone offers."""
+
+    name: str
+    label: str | Promise
+    placeholder: str = ""
+    input_mode: str = "text"
+
+
+class RowsWidget(forms.Widget):
+    """Posts each column as a list; row n is the nth entry of each. One empty row is always there to type into."""
+
+    def __init__(self, columns: Sequence[Column], add_label: str | Promise) -> None:
+        super().__init__()
+        self.columns = columns
+        self.add_label = add_label
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """The table with its rows and a <template> for further ones."""
+        rows = [*(value or []), dict.fromkeys((column.name for column in self.columns), "")]
+        cells = [
+            [(column, f"{name}_{column.name}", row.get(column.name, "")) for column in self.columns] for row in rows
+        ]
+        context = {"id": (attrs or {}).get("id", name), "columns": self.columns, "add_label": self.add_label}
+        return render_to_string("_components/rows.html", {**context, "rows": cells[:-1], "blank": cells[-1]})
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[Cells]:
+        """Rows in which anything was typed."""
+        lists = [_list(data, f"{name}_{column.name}") for column in self.columns]
+        names = [column.name for column in self.columns]
+        rows = [dict(zip(names, texts, strict=True)) for texts in zip(*lists, strict=False)]
+        return [row for row in rows if any(text.strip() for text in row.values())]
+
+    def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
+        """An empty table is an answer, not an omission."""
+        return False
+
+    def id_for_label(self, id_: str) -> str:
+        """The label names a group, not one input."""
+        return ""
+
+
+class RowsField(forms.Field):
+    """Gives the rows as they were typed; what they mean is the form's to say."""
+
+    widget: RowsWidget
+
+    def __init__(self, columns: Sequence[Column], *, add_label: str | Promise, **kwargs: Any) -> None:
+        super().__init__(widget=RowsWidget(columns, add_label), required=False, **kwargs)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compared as rows."""
+        return (initial or []) != (data or [])
+
+
+def _list(data: Mapping[str, Any], key: str) -> list[str]:
+    return [str(text) for text in data.getlist(key)] if isinstance(data, MultiValueDict) else []

@@ -1,0 +1,135 @@
+"""What people and programs do to scenarios."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.names import clean_name, derive_slug
+from apps.scenarios import load as loads
+from apps.scenarios import validate
+from apps.scenarios.models import NOTE_CHARS, Collector, Scenario, ScenarioVersion
+from apps.teams import audit
+from apps.teams.actors import Actor
+from apps.teams.models import Project
+
+DESCRIPTION_CHARS = 2000
+CHANGEABLE = (*loads.FIELDS, "name", "description", "collector")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script to keep, and why."""
+
+    locustfile: str
+    note: str = ""
+
+
+@transaction.atomic
+def create(*, project: Project, script: Script, values: Mapping[str, Any], by: Actor) -> Scenario:
+    """A scenario with its first version. `values` uses the names in CHANGEABLE; all but `name` have defaults.
+
+    Raises Invalid with the fields that are wrong.
+    """
+    _check_script(script)
+    scenario = Scenario(project=project)
+    _apply(scenario, {"name": "", **values})
+    # Two that choose the same slug at once must not both see it free.
+    Project.objects.select_for_update().get(pk=project.pk)
+    scenario.slug = _free_slug(project, scenario.name)
+    scenario.save()
+    _add_version(scenario, script, number=1, by=by)
+    audit.record("scenario.create", obj=scenario, team=project.team, by=by, project=project.slug)
+    return scenario
+
+
+@transaction.atomic
+def update(*, scenario: Scenario, changes: Mapping[str, Any], by: Actor) -> Scenario:
+    """Change name, description or the default load. Raises Invalid with the fields that are wrong."""
+    before = {name: getattr(scenario, name) for name in CHANGEABLE}
+    _apply(scenario, changes)
+    changed = sorted(name for name in CHANGEABLE if getattr(scenario, name) != before[name])
+    if changed:
+        scenario.save(update_fields=[*changed, "updated_at"])
+        audit.record("scenario.update", obj=scenario, team=scenario.project.team, by=by, changed=changed)
+    return scenario
+
+
+@transaction.atomic
+def save_version(*, scenario: Scenario, script: Script, by: Actor) -> tuple[ScenarioVersion, bool]:
+    """The version that holds this script, and whether it is new: the newest one's text again makes no new version."""
+    _check_script(script)
+    Scenario.objects.select_for_update().get(pk=scenario.pk)
+    newest = scenario.versions.first()
+    if newest is not None and newest.sha256 == hashlib.sha256(script.locustfile.encode()).hexdigest():
+        return newest, False
+    version = _add_version(scenario, script, number=newest.number + 1 if newest else 1, by=by)
+    scenario.save(update_fields=["updated_at"])
+    audit.record("scenario.version", obj=scenario, team=scenario.project.team, by=by, version=version.number)
+    return version, True
+
+
+@transaction.atomic
+def delete(*, scenario: Scenario, by: Actor) -> None:
+    """Delete it with its versions and its finished runs. Raises Conflict while a run of it is active."""
+    # Locked: no run is numbered, and so none starts, between the question and the deletion.
+    Project.objects.select_for_update().get(pk=scenario.project_id)
+    if scenario.runs.filter(finished_at=None).exists():
+        raise Conflict(_("A run of this scenario is active. Stop it, then delete the scenario."), code="run_active")
+    audit.record("scenario.delete", obj=scenario, team=scenario.project.team, by=by, runs=scenario.runs.count())
+    # First: a version is protected for as long as a run refers to it.
+    scenario.runs.all().delete()
+    scenario.delete()
+
+
+def _check_script(script: Script) -> None:
+    problems = validate.check_text(script.locustfile)
+    if problems:
+        loads.refuse(problems)
+    if len(script.note) > NOTE_CHARS:
+        _refuse("note", _("At most %(limit)d characters.") % {"limit": NOTE_CHARS})
+
+
+def _apply(scenario: Scenario, values: Mapping[str, Any]) -> None:
+    """Set `values` on the scenario after holding the whole of it to the limits."""
+    unknown = set(values) - set(CHANGEABLE)
+    if unknown:
+        raise ValueError(f"not a field of a scenario: {sorted(unknown)}")
+    if "name" in values:
+        values = {**values, "name": clean_name(values["name"])}
+    if len(values.get("description", "")) > DESCRIPTION_CHARS:
+        _refuse("description", _("At most %(limit)d characters.") % {"limit": DESCRIPTION_CHARS})
+    if values.get("collector", Collector.CSV) not in Collector.values:
+        _refuse(
+            "collector", _("There is no such collector; choose one of: %(all)s.") % {"all": ", ".join(Collector.values)}
+        )
+    load = loads.settle({name: values.get(name, getattr(scenario, name)) for name in loads.FIELDS})
+    if problems := loads.check(load):
+        loads.refuse(problems)
+    for name, value in {**values, **load}.items():
+        setattr(scenario, name, value)
+
+
+def _refuse(field: str, sentence: str) -> None:
+    raise Invalid(sentence, fields={field: [sentence]})
+
+
+def _free_slug(project: Project, name: str) -> str:
+    return derive_slug(name, otherwise="scenario", is_taken=lambda slug: project.scenarios.filter(slug=slug).exists())
+
+
+def _add_version(scenario: Scenario, script: Script, *, number: int, by: Actor) -> ScenarioVersion:
+    return ScenarioVersion.objects.create(
+        scenario=scenario,
+        number=number,
+        locustfile=script.locustfile,
+        note=script.note,
+        author=by.label,
+        author_user=by.user,
+    )

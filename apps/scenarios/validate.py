@@ -1,0 +1,58 @@
+"""What is wrong with a script: its text here, in this process; all else in a sandboxed child that loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import BoundedSemaphore
+
+from django.utils.translation import gettext as _
+
+from apps.core.errors import Conflict
+from workers import inspection
+from workers import spec as engine
+from workers.diagnosis import Diagnosis, check_syntax
+from workers.inspection import Inspection
+from workers.spec import Problem
+
+AT_ONCE = 2
+"""Children a web process keeps at a time: each is a Python with Locust in it, about 100 MiB."""
+WAIT_SECONDS = 10.0
+
+_places = BoundedSemaphore(AT_ONCE)
+
+
+def check_text(text: str) -> list[Problem]:
+    """Size, encoding and syntax: cheap, and the same answer every time. Nothing of the script is executed."""
+    problems = engine.check_locustfile(text)
+    wrong = None if problems else check_syntax(text)
+    return [_problem(wrong)] if wrong else problems
+
+
+def load_in_child(text: str, env: Mapping[str, str]) -> Inspection:
+    """Import the script in a child process and see what is in it; takes about a second, at most fifteen.
+
+    The text must have passed `check_text`. Raises Conflict when too many are at it already.
+    """
+    if not _places.acquire(timeout=WAIT_SECONDS):
+        raise Conflict(_("Too many scripts are being validated. Try again in a moment."), code="busy")
+    try:
+        return inspection.inspect(text, env=env)
+    finally:
+        _places.release()
+
+
+def decode(data: bytes) -> str:
+    """The text of an uploaded file. Raises UnicodeDecodeError."""
+    return normalise(data.decode("utf-8-sig"))
+
+
+def normalise(text: str) -> str:
+    """Browsers send CRLF from a text area; a script keeps the line ends of a script."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _problem(wrong: Diagnosis) -> Problem:
+    if wrong.line is None:
+        return Problem("locustfile", wrong.code, "%(what)s", {"what": wrong.message})
+    params = {"line": wrong.line, "what": wrong.message}
+    return Problem("locustfile", wrong.code, "Line %(line)d of the locustfile: %(what)s", params)
