@@ -18,7 +18,7 @@ PROJECTS_SHOWN = 20
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`nav_teams`: teams and projects of the visitor, for the switcher; asked only by a template that shows them."""
+    """`nav_teams`: the visitor's teams, each with `nav_projects`; asked only by a template that shows them."""
     actor: Actor | None = getattr(request, "actor", None)
     if actor is None or actor.user is None:
         return {}
@@ -26,5 +26,6 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
 
 
 def _teams(actor: Actor) -> list[Team]:
-    projects = Project.objects.order_by("name")[:PROJECTS_SHOWN]
-    return list(list_for(actor, Team).prefetch_related(Prefetch("projects", queryset=projects))[:TEAMS_SHOWN])
+    some = Project.objects.order_by("name")[:PROJECTS_SHOWN]
+    rows = list_for(actor, Team).prefetch_related(Prefetch("projects", queryset=some, to_attr="nav_projects"))
+    return list(rows[:TEAMS_SHOWN])

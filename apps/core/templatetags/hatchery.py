@@ -79,10 +79,11 @@ def percent(value: Any) -> str:
 
 
 @register.filter
-def share(part: Any, whole: Any) -> float | None:
-    """`part` ÷ `whole` as a fraction; None without a whole."""
-    top, bottom = _number(part), _number(whole)
-    return top / bottom if top is not None and bottom else None
+def failed_share(totals: Any) -> float | None:
+    """Failures ÷ requests of a run's or an endpoint's totals; None when there were no requests."""
+    figures = totals if isinstance(totals, dict) else {}
+    failures, requests = _number(figures.get("failures")), _number(figures.get("requests"))
+    return failures / requests if failures is not None and requests else None
 
 
 @register.filter
