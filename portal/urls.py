@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("apps.scenarios.urls")),
     path("", include("apps.pools.urls")),
     path("", include("apps.runs.urls")),
+    path("", include("apps.runs.dashboard_urls")),
     path("api/", include("portal.api_urls")),
     path("accounts/", include("apps.teams.account_urls")),
     path("admin/", admin.site.urls),

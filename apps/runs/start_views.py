@@ -18,11 +18,12 @@ from apps.pools.models import WorkerPool
 from apps.runs import services
 from apps.runs.models import Run
 from apps.runs.plan import plan_for
-from apps.scenarios.forms import LoadForm, load_initial, take_errors
+from apps.scenarios.forms import LoadForm, load_initial
 from apps.scenarios.models import NOTE_CHARS, Scenario, ScenarioVersion
 from apps.scenarios.views import frame
 from apps.teams import roles
 from apps.teams.access import get_for, list_for
+from apps.teams.forms import take_errors
 from apps.teams.pages import PageRequest
 
 VERSIONS_OFFERED = 50
