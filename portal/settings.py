@@ -28,9 +28,8 @@ PUBLIC_URL = env.str("HATCHERY_URL", default="http://localhost:8000").rstrip("/"
 
 def _secret_key() -> str:
     """The key from the environment, else one kept in the state folder, made at the first start."""
-    given = env.str("SECRET_KEY", default="")
-    if given:
-        return given
+    if given := env.str("SECRET_KEY", default=""):
+        return str(given)
     path = STATE_DIR / "secret_key"
     if not path.exists():
         # Written aside and linked into place: two processes that start together end up with one whole key.

@@ -1,0 +1,133 @@
+"""What is killed at random moments leaves no process, no folder and no run that hangs."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psutil
+import pytest
+
+from apps.core.supervise.stack import BASE_DIR
+from tests.e2e import scripts
+from tests.e2e.stack import TERMINAL, Stack, Target, environment_of, wait_for
+
+pytestmark = pytest.mark.timeout(400)
+
+RUNNERS = 6
+ROUNDS = 5
+"""Times RUNNERS kills; the suite runs twice, on SQLite and on PostgreSQL, so there are 60 in all."""
+ROLES = ("runner", "horse", "locust", "guard")
+RUN_SECONDS = 4
+MOMENT_SECONDS = 5.0
+"""Kills fall anywhere from the claim to the end of the run."""
+SETTLE_SECONDS = 30.0
+SEED = 20_240_229
+
+
+@dataclass
+class Herd:
+    """More runners than `make up` has, started again when they are killed."""
+
+    stack: Stack
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def fill(self) -> None:
+        """Start those that are not there."""
+        for number in range(RUNNERS):
+            name = f"chaos-{number}"
+            if name not in self.processes or self.processes[name].poll() is not None:
+                command = [sys.executable, str(BASE_DIR / "manage.py"), "runner", "--name", name, "--stop-on-term"]
+                self.processes[name] = subprocess.Popen(command, cwd=BASE_DIR, env=self.stack.env)
+
+    def victim(self, name: str, role: str) -> psutil.Process:
+        """The process that plays `role` for this runner now; the runner itself when nobody does."""
+        main = psutil.Process(self.processes[name].pid)
+        below = main.children(recursive=True)
+        horses = [process for process in below if process.ppid() == main.pid]
+        launched = [process for process in below if environment_of(process).get("HATCHERY_RUN_ID")]
+        guards = [process for process in launched if process.ppid() in {horse.pid for horse in horses}]
+        locusts = [process for process in launched if process not in guards]
+        found = {"runner": [main], "horse": horses, "guard": guards, "locust": locusts}[role]
+        return found[0] if found else main
+
+    def stop(self) -> None:
+        """End all of them, and what they hold."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(20)
+
+
+@pytest.fixture
+def herd(stack: Stack) -> Iterator[Herd]:
+    herd = Herd(stack)
+    herd.fill()
+    yield herd
+    herd.stop()
+
+
+def doubled(stack: Stack, run_ids: list[str]) -> list[str]:
+    """Runs that two Locusts work on at this moment."""
+    folders: dict[str, set[str]] = {}
+    for process in psutil.process_iter():
+        env = environment_of(process)
+        if (run_id := env.get("HATCHERY_RUN_ID", "")) in run_ids:
+            folders.setdefault(run_id, set()).add(env.get("HOME", ""))
+    return [run_id for run_id, homes in folders.items() if len(homes) > 1]
+
+
+def test_no_kill_leaves_anything_hanging(stack: Stack, target: Target, herd: Herd) -> None:
+    dice = random.Random(SEED)
+    scenario = stack.scenario(scripts.SHOP, host=target.url, users=1, run_time=f"{RUN_SECONDS}s")
+    ends: dict[str, int] = {}
+    kills = 0
+    for _round in range(ROUNDS):
+        herd.fill()
+        runs = [stack.start(scenario) for _ in range(RUNNERS)]
+        began = time.monotonic()
+        plan = sorted((dice.uniform(0, MOMENT_SECONDS), name, dice.choice(ROLES)) for name in herd.processes)
+        for moment, name, role in plan:
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            herd.victim(name, role).send_signal(signal.SIGKILL)
+            kills += 1
+            assert doubled(stack, runs) == []
+        herd.fill()
+        wait_for(lambda: all(stack.run(run)["state"] in TERMINAL for run in runs), SETTLE_SECONDS, "every run is over")
+        wait_for(lambda: not any(stack.locusts(run) for run in runs), 3, "no process is left")
+        for run in runs:
+            end = stack.run(run)
+            assert end["reason"] in {"run_time_over", "host_lost", "locust_killed", "locust_crashed"}, end
+            ends[end["state"]] = ends.get(end["state"], 0) + 1
+    assert kills == RUNNERS * ROUNDS
+    assert sum(ends.values()) == kills
+    print(f"{kills} kills: {ends}")
+    folders = stack.state / "runs"
+    wait_for(lambda: not list(folders.glob("*")), 45, "the folders of killed runs are swept")
+
+
+def test_a_redis_that_is_away_and_comes_back_empty_costs_nothing(stack: Stack, target: Target) -> None:
+    scenario = stack.scenario(scripts.SHOP, host=target.url, users=3, run_time="32s")
+    run_id = stack.start(scenario)
+    stack.reached(run_id, {"running"}, 30)
+    time.sleep(3)
+    stack.redis.kill()
+    waiting = stack.start(scenario, run_time="2s")
+    assert stack.run(waiting)["state"] == "queued"
+    seen = stack.run(run_id)["totals"]["requests"]
+    time.sleep(20)
+    assert stack.run(run_id)["totals"]["requests"] > seen + 300, "figures stopped coming while Redis was away"
+    stack.redis.start()
+    run = stack.over(run_id, 40)
+    assert (run["state"], run["reconciliation"]["difference"]) == ("finished", 0), run
+    series = stack.api("GET", f"/api/v1/runs/{run_id}/series/?metrics=requests&points=5000").json
+    steps = [later - earlier for earlier, later in zip(series["t"], series["t"][1:], strict=False)]
+    assert max(steps) <= 2, "seconds are missing"
+    assert stack.over(waiting, 60)["state"] == "finished"
+    # The runners that lost their doorbell are back for what comes next.
+    assert stack.over(stack.start(scenario, run_time="2s"), 60)["state"] == "finished"
