@@ -5,9 +5,10 @@
  */
 
 export const TOTAL = "total";
-/** Columns of every key. `users` exists for TOTAL only. `failures` is a rate here: failures a second. */
-export const METRICS = ["rps", "failures", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms"];
-const RATES = new Set(["rps", "failures"]);
+/** Columns of every key, as `GET series/` calls them. `users` exists for TOTAL only. */
+export const METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"];
+/** What a tick's counts of one second are called here. */
+const COUNTS = { rps: "requests", failures_per_s: "failures" };
 /** Silence longer than this is a gap; Locust's own clock drift skips a second now and then. */
 export const GAP_SECONDS = 3;
 
@@ -54,7 +55,7 @@ export class Series {
 
   /**
    * Add one second. Returns false for a second that is already there.
-   * @param {{t: number, users: number, total: Row, rows: Map<number, Row>}} tick
+   * @param {{t: number, users: number, total: Row|null, rows: Map<number, Row>}} tick
    */
   append({ t, users, total, rows }) {
     if (t <= this.last) return false;
@@ -62,8 +63,7 @@ export class Series {
     this.#push(t, (key, metric) => {
       if (metric === "users") return users ?? null;
       const row = key === TOTAL ? total : rows.get(key);
-      if (metric === "rps") return row?.requests ?? 0;
-      return row?.[metric] ?? (RATES.has(metric) ? 0 : null);
+      return metric in COUNTS ? (row?.[COUNTS[metric]] ?? 0) : (row?.[metric] ?? null);
     });
     return true;
   }
@@ -73,7 +73,7 @@ export class Series {
     const places = alignment(this.t, wire.t, wire.step_s || 1);
     for (const one of wire.series) {
       const pick = (values) => places.map((place) => (place < 0 ? null : (values[place] ?? null)));
-      this.columns.set(keyOf(one.endpoint), this.#read(one, pick, wire.step_s || 1));
+      this.columns.set(keyOf(one.endpoint), this.#read(one, pick));
     }
   }
 
@@ -85,11 +85,10 @@ export class Series {
     for (const column of this.columns.values()) for (const values of Object.values(column)) values.splice(0, surplus);
   }
 
-  #read(one, pick, step = this.step) {
+  #read(one, pick) {
     const column = {};
     const nothing = () => new Array(this.t.length).fill(null);
     for (const name of METRICS) column[name] = one[name] ? pick(one[name]) : nothing();
-    if (step > 1) column.failures = column.failures.map((value) => (value === null ? null : value / step));
     if (one.endpoint === null) column.users = one.users ? pick(one.users) : nothing();
     return column;
   }

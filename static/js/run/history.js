@@ -1,0 +1,120 @@
+/** Fetches what the live line does not carry: lines that were switched on, finer steps of a zoom, small pictures. */
+
+import { MAX_POINTS, MAX_SERIES } from "./store.js";
+import { Series } from "./series.js";
+
+const COARSE_POINTS = 1_200; // a history this coarse leaves room for 40 minutes of live seconds
+const ZOOM_POINTS = 1_200;
+const SPARK_POINTS = 60;
+const SPARKS_AT_ONCE = 50;
+
+export class History {
+  /**
+   * @param {{api: import("./api.js").Api, store: import("./store.js").Store, selection: import("./selection.js").Selection,
+   *          onChange: (topics: string[]) => void, onError: (message: string) => void}} options
+   */
+  constructor({ api, store, selection, onChange, onError }) {
+    Object.assign(this, { api, store, selection, onChange, onError });
+    this.loading = new Set();
+    this.isThinning = false;
+    this.zoomed = null;
+    this.window = null;
+    this.zoomCount = 0;
+    this.hasSparks = false;
+  }
+
+  /** What the charts show: the whole run, or the zoomed part in finer steps as soon as it is here. */
+  get shown() {
+    return this.zoomed ?? this.store.series;
+  }
+
+  /** Fetch the lines that are on and not in memory. */
+  async ensureLines() {
+    if (this.window) this.zoom(this.window);
+    const { series } = this.store;
+    const wanted = [...this.selection.on].filter((index) => !series.has(index) && !this.loading.has(index));
+    if (wanted.length === 0 || series.t.length === 0) return;
+    wanted.forEach((index) => this.loading.add(index));
+    await this.#try(async () => {
+      const { t } = series;
+      const answer = await this.api.series(wanted, { from: t[0], to: t[t.length - 1], points: Math.max(600, Math.min(t.length, MAX_POINTS)) });
+      this.#dropUnused();
+      this.onChange(this.store.mergeSeries(answer));
+    });
+    wanted.forEach((index) => this.loading.delete(index));
+  }
+
+  /** After a snapshot everything that it did not bring is fetched again. */
+  afterSnapshot() {
+    this.ensureLines();
+    this.#fetchSparks();
+  }
+
+  /** A long run: the past in coarser steps. Does nothing until there are too many points. */
+  async keepSmall() {
+    const { store } = this;
+    if (store.series.t.length <= MAX_POINTS || this.isThinning) return;
+    this.isThinning = true;
+    await this.#try(async () => {
+      const keys = [null, ...[...this.selection.on].filter((index) => store.series.has(index))];
+      this.onChange(store.replaceSeries(await this.api.series(keys, { points: COARSE_POINTS })));
+    });
+    store.series.trim(MAX_POINTS); // also when the server could not be asked
+    this.isThinning = false;
+  }
+
+  /** @param {{min: number, max: number}|null} window */
+  async zoom(window) {
+    this.window = window;
+    this.zoomCount += 1;
+    if (!window) {
+      this.zoomed = null;
+      return;
+    }
+    const mine = this.zoomCount;
+    const { series } = this.store;
+    const isFineEnough = series.step === 1 && !this.zoomed;
+    if (isFineEnough) return;
+    await this.#try(async () => {
+      const keys = [null, ...this.selection.on];
+      const from = Math.floor(window.min);
+      const answer = await this.api.series(keys, { from, to: Math.ceil(window.max), points: ZOOM_POINTS });
+      if (mine !== this.zoomCount) return; // a later zoom is under way
+      this.zoomed = answer.t.length ? new Series(answer) : null;
+      this.onChange(["zoom"]);
+    });
+  }
+
+  /** Once: small pictures for the rows of endpoints whose series were not in the snapshot. */
+  async #fetchSparks() {
+    const { store } = this;
+    if (this.hasSparks) return;
+    this.hasSparks = true;
+    const missing = [...store.endpoints.values()].filter((endpoint) => endpoint.spark === null);
+    for (let start = 0; start < missing.length; start += SPARKS_AT_ONCE) {
+      const keys = missing.slice(start, start + SPARKS_AT_ONCE).map((endpoint) => endpoint.index);
+      await this.#try(async () => {
+        const answer = await this.api.series(keys, { points: SPARK_POINTS, metrics: "rps" });
+        for (const { endpoint, rps } of answer.series) store.endpoints.get(endpoint).spark ??= rps;
+        this.onChange(["endpoints"]);
+      });
+    }
+  }
+
+  /** Lines that nobody looks at leave when there are too many. */
+  #dropUnused() {
+    const { series } = this.store;
+    for (const key of series.columns.keys()) {
+      if (series.columns.size <= MAX_SERIES) return;
+      if (typeof key === "number" && !this.selection.has(key)) series.dropKey(key);
+    }
+  }
+
+  async #try(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.onError(error.message);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Tabs whose choice is in the address, so that a link leads to it. */
+
+export class Tabs {
+  /** @param {HTMLElement} root @param {(name: string) => void} onShow */
+  constructor(root, onShow) {
+    this.tabs = [...root.querySelectorAll("[role=tab]")];
+    this.onShow = onShow;
+    root.querySelector("[role=tablist]").addEventListener("keydown", (event) => this.#key(event));
+    for (const tab of this.tabs) {
+      tab.addEventListener("click", (event) => {
+        event.preventDefault();
+        history.replaceState(null, "", tab.hash);
+        this.#show(tab);
+      });
+    }
+    addEventListener("hashchange", () => this.#show(this.#fromAddress()));
+    this.#show(this.#fromAddress());
+  }
+
+  /** What to open for somebody who has chosen nothing. */
+  suggest(name) {
+    if (location.hash || this.suggested === name) return;
+    this.suggested = name;
+    this.#show(this.#fromAddress());
+  }
+
+  #fromAddress() {
+    const wanted = location.hash || `#${this.suggested ?? ""}`;
+    return this.tabs.find((tab) => tab.hash === wanted) ?? this.tabs[0];
+  }
+
+  #show(chosen) {
+    for (const tab of this.tabs) {
+      const isChosen = tab === chosen;
+      tab.setAttribute("aria-selected", String(isChosen));
+      tab.tabIndex = isChosen ? 0 : -1;
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
+    }
+    this.current = chosen.hash.slice(1);
+    this.onShow(this.current);
+  }
+
+  #key(event) {
+    const place = this.tabs.indexOf(document.activeElement);
+    const last = this.tabs.length - 1;
+    const goal = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: last }[event.key];
+    if (goal === undefined || place < 0) return;
+    event.preventDefault();
+    const tab = this.tabs[(goal + this.tabs.length) % this.tabs.length];
+    tab.focus();
+    tab.click();
+  }
+}

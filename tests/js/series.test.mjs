@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Series, TOTAL, alignment, joinSingles, placesWithin } from "../../static/js/run/series.js";
+
+const wire = (t, rps, step_s = 1) => ({ step_s, t, series: [{ endpoint: null, rps, users: rps }, { endpoint: 3, rps, p95_ms: rps }] });
+const tick = (t, rows = []) => ({
+  t, users: 5, total: { requests: 7, failures: 1, p95_ms: 40 }, rows: new Map(rows.map((row) => [row.endpoint, row])),
+});
+
+test("a tick adds one second to every column", () => {
+  const series = new Series(wire([10, 11], [1, 2]));
+  assert.equal(series.append(tick(12, [{ endpoint: 3, requests: 4, failures: 0, p95_ms: 88 }])), true);
+  assert.deepEqual(series.t, [10, 11, 12]);
+  assert.deepEqual(series.column(TOTAL, "rps"), [1, 2, 7]);
+  assert.deepEqual(series.column(TOTAL, "failures_per_s").at(-1), 1);
+  assert.deepEqual(series.column(3, "p95_ms"), [1, 2, 88]);
+});
+
+test("an idle endpoint has no requests and no response time", () => {
+  const series = new Series(wire([10], [1]));
+  series.append(tick(11));
+  assert.deepEqual(series.column(3, "rps"), [1, 0]);
+  assert.deepEqual(series.column(3, "p95_ms"), [1, null]);
+});
+
+test("a second that came before is passed over", () => {
+  const series = new Series(wire([10, 11], [1, 2]));
+  assert.equal(series.append(tick(11)), false);
+  assert.equal(series.t.length, 2);
+});
+
+test("a skipped second is no gap, a longer silence is", () => {
+  const series = new Series(wire([10], [1]));
+  series.append(tick(12));
+  assert.deepEqual(series.t, [10, 12]);
+  series.append(tick(20));
+  assert.deepEqual(series.t, [10, 12, 13, 20]);
+  assert.equal(series.column(TOTAL, "rps")[2], null);
+});
+
+test("a new key has no past, a dropped one no columns", () => {
+  const series = new Series(wire([10, 11], [1, 2]));
+  series.addKey(9);
+  assert.deepEqual(series.column(9, "rps"), [null, null]);
+  series.append(tick(12, [{ endpoint: 9, requests: 3, failures: 0 }]));
+  assert.deepEqual(series.column(9, "rps"), [null, null, 3]);
+  series.dropKey(9);
+  assert.equal(series.has(9), false);
+});
+
+test("columns fetched at another step are put beside the times they cover", () => {
+  const series = new Series(wire([10, 11, 12, 13, 30], [1, 2, 3, 4, 5]));
+  series.merge({ step_s: 2, t: [10, 12], series: [{ endpoint: 8, rps: [50, 60] }] });
+  assert.deepEqual(series.column(8, "rps"), [50, 50, 60, 60, null]);
+  assert.deepEqual(alignment([9, 10, 11], [10], 1), [-1, 0, -1]);
+});
+
+test("trim forgets the oldest", () => {
+  const series = new Series(wire([1, 2, 3, 4], [1, 2, 3, 4]));
+  series.trim(2);
+  assert.deepEqual(series.t, [3, 4]);
+  assert.deepEqual(series.column(3, "rps"), [3, 4]);
+});
+
+test("a lone missing step is crossed, a longer one is not", () => {
+  assert.deepEqual(joinSingles([1, 2, 3], [5, null, 6], 1), [5, undefined, 6]);
+  assert.deepEqual(joinSingles([1, 2, 3, 4], [5, null, null, 6], 1), [5, null, null, 6]);
+  assert.deepEqual(joinSingles([1, 2, 20], [5, null, 6], 1), [5, null, 6]);
+  assert.deepEqual(joinSingles([10, 20, 30], [5, null, 6], 10), [5, undefined, 6]);
+});
+
+test("places within a window", () => {
+  assert.deepEqual(placesWithin([1, 2, 3, 4], 2, 3), [1, 2]);
+  assert.deepEqual(placesWithin([1, 2], 5, 6), [0, -1]);
+});
