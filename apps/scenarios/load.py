@@ -39,6 +39,12 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
     return parsed
 
 
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` (all FIELDS) with `changes`. Users or a run time without stages ask for a plain load: stages then go."""
+    plain = {"stages": []} if "stages" not in changes and {"users", "run_time_s"} & set(changes) else {}
+    return settle({**base, **plain, **changes})
+
+
 def settle(load: Mapping[str, Any]) -> dict[str, Any]:
     """With stages, run time and users follow from them."""
     settled = dict(load)

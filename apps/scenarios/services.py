@@ -109,7 +109,8 @@ def _apply(scenario: Scenario, values: Mapping[str, Any]) -> None:
         _refuse(
             "collector", _("There is no such collector; choose one of: %(all)s.") % {"all": ", ".join(Collector.values)}
         )
-    load = loads.settle({name: values.get(name, getattr(scenario, name)) for name in loads.FIELDS})
+    given = {name: value for name, value in values.items() if name in loads.FIELDS}
+    load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, given)
     if problems := loads.check(load):
         loads.refuse(problems)
     for name, value in {**values, **load}.items():

@@ -28,11 +28,13 @@ def check_text(text: str) -> list[Problem]:
     return [_problem(wrong)] if wrong else problems
 
 
-def load_in_child(text: str, env: Mapping[str, str]) -> Inspection:
-    """Import the script in a child process and see what is in it; takes about a second, at most fifteen.
+def inspect(text: str, env: Mapping[str, str]) -> Inspection:
+    """All that can be known before a run: a child process imports the script, which takes a second, at most fifteen.
 
-    The text must have passed `check_text`. Raises Conflict when too many are at it already.
+    Raises Conflict when too many are at it already.
     """
+    if problems := engine.check_locustfile(text):
+        return Inspection(problems=tuple(_diagnosis(problem) for problem in problems))
     if not _places.acquire(timeout=WAIT_SECONDS):
         raise Conflict(_("Too many scripts are being validated. Try again in a moment."), code="busy")
     try:
@@ -56,3 +58,7 @@ def _problem(wrong: Diagnosis) -> Problem:
         return Problem("locustfile", wrong.code, "%(what)s", {"what": wrong.message})
     params = {"line": wrong.line, "what": wrong.message}
     return Problem("locustfile", wrong.code, "Line %(line)d of the locustfile: %(what)s", params)
+
+
+def _diagnosis(problem: Problem) -> Diagnosis:
+    return Diagnosis(problem.code, _(problem.message) % problem.params if problem.params else _(problem.message))

@@ -13,9 +13,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.core.errors import HatcheryError, Invalid
+from apps.core.errors import Invalid
 from apps.scenarios import example, selectors, services, validate
-from apps.scenarios import load as loads
 from apps.scenarios.forms import DetailsForm, LoadForm, NewScenarioForm, ScriptForm, load_initial
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.scenarios.services import Script
@@ -68,15 +67,7 @@ def validate_script(request: PageRequest, team_slug: str, project_slug: str) -> 
     """What is wrong with the script in the editor; a fragment for under it."""
     get_for(request.actor, Project, roles.SCENARIO_EDIT, team__slug=team_slug, slug=project_slug)
     text = validate.normalise(request.POST.get("locustfile", ""))
-    context: dict[str, Any] = {"lines": text.count("\n") + 1}
-    try:
-        if problems := validate.check_text(text):
-            loads.refuse(problems)
-        context["found"] = validate.load_in_child(text, {})
-    except HatcheryError as refused:
-        context["refused"] = refused
-        context["line"] = next((problem.params.get("line") for problem in validate.check_text(text)), None)
-    return render(request, "scenarios/_validation.html", context)
+    return render(request, "scenarios/_validation.html", {"found": validate.inspect(text, {})})
 
 
 @login_required
