@@ -10,7 +10,7 @@ NPM_CI := ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglev
 NPM_MAJOR := 8
 PYTEST := $(PYTHON) -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadgroup
 # The environment of the person at the keyboard, or a .env, must not lead the suite to a real database or Redis.
-NOWHERE := DATABASE_URL=sqlite://:memory: REDIS_URL=redis://127.0.0.1:1/0
+NOWHERE := DATABASE_URL=sqlite:///never-opened.sqlite3 REDIS_URL=redis://127.0.0.1:1/0
 
 # A home that is missing or cannot be written to is no reason to fail: then the caches stay in the checkout.
 ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo writable),writable)
@@ -31,7 +31,7 @@ help:
 
 # exec: the supervisor takes the shell's place, so make's own signals reach it.
 up: install
-	@exec $(PYTHON) manage.py up
+	@exec $(PYTHON) -m apps.core.launch
 
 test: test-sqlite test-postgres
 

@@ -15,7 +15,7 @@ from apps.core.supervise.state import LOOPBACK, Refused, State
 
 REDIS_SECONDS = 30.0
 READY_SECONDS = 120.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
 ANSWER_SECONDS = 10.0
 ANSWER_CHARS = 500
 
@@ -39,13 +39,12 @@ class Boot:
         if self.redis:
             self.supervisor.start(self.redis.child)
             await self.wait_until(self.redis.answers, REDIS_SECONDS, self.why_no_redis)
-        await self.run_once(stack.migrate(), "The database could not be prepared")
+        facts = self.state.folder / "demo.json"
+        target = f"http://{LOOPBACK}:{self.target_port}"
+        await self.run_once(stack.prepare(self.url, target, facts))
         for child in self.long_lived():
             self.supervisor.start(child)
         await self.wait_until(self.is_ready, READY_SECONDS, self.why_not_ready)
-        facts = self.state.folder / "demo.json"
-        target = f"http://{LOOPBACK}:{self.target_port}"
-        await self.run_once(stack.demo(self.url, target, facts), "The demo team could not be made")
         say(announcement(json.loads(facts.read_text()), str(facts)))
 
     def long_lived(self) -> list[Child]:
@@ -57,10 +56,10 @@ class Boot:
             stack.keeper(),
         ]
 
-    async def run_once(self, child: Child, failure: str) -> None:
+    async def run_once(self, child: Child) -> None:
         how = await self.supervisor.run(child)
         if how != "ended":
-            raise Refused(f"{failure}: `{child.name}` {how}; its last lines above say why.")
+            raise Refused(f"Hatchery cannot start: `{child.name}` {how}; its last lines above say why.")
 
     async def wait_until(self, ready: Callable[[], Awaitable[bool]], seconds: float, why: Callable[[], str]) -> None:
         deadline = asyncio.get_running_loop().time() + seconds

@@ -67,9 +67,5 @@ def demo_target(port: int, log: Path) -> Child:
     return Child("target", (sys.executable, DEMO_TARGET, "--port", str(port), "--log", log))
 
 
-def migrate() -> Child:
-    return Child("migrate", manage("migrate", "--noinput", "--verbosity", "0"))
-
-
-def demo(address: str, target: str, facts: Path) -> Child:
-    return Child("demo", manage("demo", "--target-url", target, "--json", facts, "--url", address))
+def prepare(address: str, target: str, facts: Path) -> Child:
+    return Child("prepare", manage("up_prepare", "--target-url", target, "--json", facts, "--url", address))
