@@ -106,7 +106,7 @@ def _config(folder: RunFolder, timeout_s: float) -> dict[str, object]:
         "limits": LIMITS,
         "locustfile": str(folder.locustfile),
         "inspection": str(folder.inspection),
-        "tell_after_s": max(timeout_s - TELL_BEFORE_SECONDS, timeout_s / 2),
+        "tell_at": time.monotonic() + max(timeout_s - TELL_BEFORE_SECONDS, timeout_s / 2),
     }
 
 

@@ -82,7 +82,7 @@ def read_final(path: Path) -> tuple[FinalTotals, dict[str, Any]] | None:
 
 def fold(endpoints: Sequence[EndpointTotals]) -> list[EndpointTotals]:
     """The first `MAX_ENDPOINTS` as they are, all further ones together as `OTHER`."""
-    kept = [entry for entry in endpoints if entry.name != OTHER][:MAX_ENDPOINTS]
+    kept = [entry for entry in endpoints if (entry.method, entry.name) != ("", OTHER)][:MAX_ENDPOINTS]
     names = {(entry.method, entry.name) for entry in kept}
     rest = [entry for entry in endpoints if (entry.method, entry.name) not in names]
     if not rest:

@@ -18,6 +18,7 @@ MAX_COUNT = 10**15
 MIN_TIME, MAX_TIME = 1_000_000_000, 4_000_000_000  # years 2001 to 2096: a timestamp outside is not one
 
 Key = tuple[str, str]
+OTHER_KEY: Key = ("", OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ class History:
         self._columns: dict[str, int] = {}
         self._seen: dict[Key, Counters] = {}
         self._total = ZERO
-        self._other = ZERO
         self._rows: list[SampleRow] = []
         self._seq = 0
         self._last_t = 0
@@ -89,7 +89,9 @@ class History:
         return None
 
     def _count(self, key: Key, counters: Counters, values: Mapping[str, str]) -> None:
-        if key not in self._seen and len(self._seen) >= MAX_ENDPOINTS and key[1] != OTHER:
+        if key == OTHER_KEY:
+            self.overflowed = True
+        elif key not in self._seen and len(self._seen) - (OTHER_KEY in self._seen) >= MAX_ENDPOINTS:
             return  # what is missing from the total goes to OTHER
         row = _delta(*key, self._seen.get(key, ZERO), counters, values)
         self._seen[key] = counters
@@ -142,7 +144,7 @@ def _percentiles(values: Mapping[str, str], average_ms: float) -> tuple[dict[str
 
 def _with_rest(rows: list[SampleRow], total: SampleRow, rest: int) -> list[SampleRow]:
     """`rows` and, in OTHER, what they lack to the total."""
-    named = [row for row in rows if row.name != OTHER]
+    named = [row for row in rows if (row.method, row.name) != OTHER_KEY]
     other = SampleRow(
         method="",
         name=OTHER,

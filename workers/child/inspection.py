@@ -3,6 +3,7 @@
 import faulthandler
 import os
 import sys
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from locust.util.load_locustfile import load_locustfile
 
 from . import patches, recorder
 
+MIN_TELL_SECONDS = 0.1
 MAX_CLASSES = 100
 MAX_TASKS = 500
 MAX_DEPTH = 10
@@ -24,7 +26,7 @@ MAX_TRACEBACK_CHARS = 40_000
 
 def main(config: dict[str, Any]) -> None:
     # Says on stderr where a script hangs, shortly before it is killed for that.
-    faulthandler.dump_traceback_later(config["tell_after_s"], file=sys.stderr)
+    faulthandler.dump_traceback_later(max(MIN_TELL_SECONDS, config["tell_at"] - time.monotonic()), file=sys.stderr)
     try:
         result = look(config["locustfile"])
     except BaseException as error:  # also SystemExit: a script may leave while it is imported

@@ -15,6 +15,7 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     stats.CSV_STATS_FLUSH_INTERVAL_SEC = 0  # the history file would reach the disk every 5 s only
     # Options come from the portal alone, not from a locust.conf or pyproject.toml that lies about.
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
+    argument_parser.get_parser.__defaults__ = ((),)
     # Without a User class Locust would try to collect the file with pytest, if that happens to be installed.
     locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]
     _keep_own_sigterm_handler()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workers.command import RunFolder, argv, environment
+from workers.spec import RunSpec, Stage, check
+
+FOLDER = RunFolder(Path("/runs/1"))
+
+
+def spec(**fields: object) -> RunSpec:
+    return RunSpec(**({"run_id": "1", "locustfile": "x", "users": 7, "spawn_rate": 2.5, "run_time_s": 90} | fields))  # type: ignore[arg-type]
+
+
+def test_the_load_is_on_the_command_line() -> None:
+    options = argv(spec(host="https://shop.test"), FOLDER)
+    assert {"--headless", "--users=7", "--spawn-rate=2.5", "--run-time=90s", "--host=https://shop.test"} <= set(options)
+    assert {"--csv=/runs/1/out/locust", "--csv-full-history", "--html=/runs/1/out/report.html"} <= set(options)
+
+
+def test_stages_set_the_run_time() -> None:
+    assert "--run-time=4s" in argv(spec(stages=(Stage(1.5, 1, 1), Stage(2, 1, 1))), FOLDER)
+
+
+def test_tags_stand_last() -> None:
+    options = argv(spec(tags=("a", "b"), exclude_tags=("c",)), FOLDER)
+    assert options[-5:] == ["--tags", "a", "b", "--exclude-tags", "c"]
+
+
+@pytest.mark.parametrize("fields", [{"tags": ("--web-port=1",)}, {"exclude_tags": ("-f",)}])
+def test_a_tag_cannot_become_an_option(fields: dict[str, object]) -> None:
+    assert check(spec(**fields))
+    with pytest.raises(ValueError, match="dash"):
+        argv(spec(**fields), FOLDER)
+
+
+def test_a_host_cannot_become_an_option() -> None:
+    assert check(spec(host="--master"))
+    assert "--master" not in argv(spec(host="--master"), FOLDER)
+
+
+def test_the_environment_is_built_from_nothing() -> None:
+    base = {"PATH": "/bin", "LANG": "C.UTF-8", "SECRET_KEY": "x", "DATABASE_URL": "y", "LOCUST_USERS": "3"}
+    env = environment(spec(env={"API_TOKEN": "t", "HOME": "/root", "WORKER_OFFSET": "9"}), FOLDER, base)
+    assert env == {
+        "API_TOKEN": "t",
+        "PATH": "/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/runs/1/home",
+        "TMPDIR": "/runs/1/tmp",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "HATCHERY_RUN_ID": "1",
+        "WORKER_OFFSET": "0",
+        "WORKER_COUNT": "7",
+        "WORKER_INDEX": "0",
+        "WORKER_TOTAL": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["LD_PRELOAD", "PYTHONPATH", "LOCUST_USERS", "https_proxy", "HATCHERY_RUN_ID", "A=B", "é"]
+)
+def test_steering_variables_are_refused(name: str) -> None:
+    assert check(spec(env={name: "x"}))
+
+
+@pytest.mark.parametrize("value", ["\0", "\ud800", "x" * 8_001])
+def test_values_that_no_process_can_have_are_refused(value: str) -> None:
+    assert check(spec(env={"API_TOKEN": value}))

@@ -1,0 +1,125 @@
+"""Nothing of a run survives, whoever dies first."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workers.conftest import LOCUSTFILE, Target, of_run
+from workers.command import RunFolder, launcher
+from workers.process import LocustProcess
+
+pytestmark = pytest.mark.engine
+
+GONE_SECONDS = 3.0
+KILLS = 15
+SUPERVISE = """
+import sys
+from pathlib import Path
+from tests.workers.conftest import Memory, Orders
+from workers.command import RunFolder
+from workers.spec import RunSpec
+from workers.supervisor import supervise
+
+locustfile, host, run_id, folder = sys.argv[1:]
+spec = RunSpec(run_id=run_id, locustfile=locustfile, users=1, spawn_rate=1, run_time_s=60, host=host)
+supervise(spec, RunFolder(Path(folder)), sink=Memory(), control=Orders(Memory()))
+"""
+DAEMON = """
+import subprocess, sys
+code = "import os; os.fork() and os._exit(0); os.setsid(); os.execv('/bin/sleep', ['sleep', '86400'])"
+subprocess.run([sys.executable, "-c", code])
+"""
+BUSY = """
+from locust import events
+
+@events.test_start.add_listener
+def _(**kwargs):
+    while True: pass
+"""
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_nothing_survives_a_supervisor_that_is_killed(number: int, target: Target, tmp_path: Path) -> None:
+    script = LOCUSTFILE + (DAEMON, BUSY, "")[number % 3]
+    arguments = [script, target.url, tmp_path.name, str(tmp_path / "run")]
+    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISE, *arguments], cwd=Path(__file__).parents[2])
+    try:
+        wait_until(lambda: bool(of_run(tmp_path.name)), 20)
+        time.sleep(random.Random(number).uniform(0, 1.5))
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+    wait_until(lambda: not of_run(tmp_path.name), GONE_SECONDS)
+
+
+def test_exit_codes_are_the_childs_own(tmp_path: Path) -> None:
+    assert ended(start(tmp_path / "a", "import os; os._exit(7)")) == 7
+    assert ended(start(tmp_path / "b", "import os; os.kill(os.getpid(), 15)")) == -signal.SIGTERM
+
+
+def test_signals_reach_the_script(tmp_path: Path) -> None:
+    script = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(5))\nopen('up', 'w')\nsignal.pause()"
+    process = start(tmp_path, "import os\n" + script)
+    wait_until((tmp_path / "script" / "up").exists, 10)
+    process.terminate()
+    assert ended(process) == 5
+
+
+def test_kill_works_on_a_script_that_stopped_its_guard(tmp_path: Path) -> None:
+    process = start(
+        tmp_path, "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\nopen('up', 'w')\ntime.sleep(99)"
+    )
+    wait_until((tmp_path / "script" / "up").exists, 10)
+    process.kill()
+    process.kill()
+    assert of_run("inspected") == []
+
+
+def test_a_script_gets_no_descriptor_of_ours(tmp_path: Path) -> None:
+    secret = os.open(__file__, os.O_RDONLY)
+    os.set_inheritable(secret, True)
+    try:
+        process = start(tmp_path, "import os\nprint(sorted(os.listdir('/proc/self/fd')), flush=True)\nos._exit(0)")
+        ended(process)
+    finally:
+        os.close(secret)
+    # 0 to 2, those of Locust's own event loop, and the one that lists; the pipe to the supervisor is not among them.
+    assert str(secret) not in (tmp_path / "out" / "locust.log").read_text().split("'")[7::2]
+    assert "pipe:" not in (tmp_path / "out" / "locust.log").read_text()
+
+
+def start(path: Path, script: str) -> LocustProcess:
+    """A child that only imports `script`."""
+    from workers.inspection import _config
+    from workers.launch import make_folders
+
+    folder = RunFolder(path)
+    make_folders(folder)
+    folder.locustfile.write_text(script)
+    import json
+
+    folder.launch.write_text(json.dumps(_config(folder, 60)))
+    env = {"PATH": os.defpath, "HATCHERY_RUN_ID": "inspected"}
+    return LocustProcess(launcher(folder), env, cwd=folder.script, log=folder.log)
+
+
+def ended(process: LocustProcess) -> int:
+    wait_until(lambda: process.poll() is not None, 20)
+    code = process.poll()
+    assert code is not None
+    return code
+
+
+def wait_until(condition: object, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "still not so"
+        time.sleep(0.02)
