@@ -13,7 +13,6 @@ from apps.core.ids import is_uuid
 from apps.core.models import Tenanted
 from apps.teams import roles
 from apps.teams.actors import Actor
-from apps.teams.models import Team
 
 M = TypeVar("M", bound=Tenanted)
 
@@ -41,9 +40,13 @@ def get_for(actor: Actor, model: type[M], permission: str = roles.VIEW, **lookup
     return row
 
 
-def require(actor: Actor, permission: str) -> None:
-    """Raise Denied unless `actor` holds `permission` for some team as a whole; for lists that not every member sees."""
-    if not list_for(actor, Team, permission).exists():
+def require(actor: Actor, permission: str, *, whole_team: bool = False) -> None:
+    """Raise Denied unless `actor` holds `permission` somewhere; for lists and new things, before there is a row to ask.
+
+    `whole_team`: a token that is bound to one project does not count, for things that belong to no project.
+    """
+    roles.check_known(permission)
+    if not actor.teams_with(permission) or (whole_team and actor.only_project is not None):
         raise Denied
 
 

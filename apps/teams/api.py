@@ -81,7 +81,7 @@ class TokenList(generics.ListAPIView[ApiToken]):
         return list_for(actor_of(self.request), ApiToken, roles.TOKEN_MANAGE).select_related("team", "project")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        require(actor_of(request), roles.TOKEN_MANAGE)
+        require(actor_of(request), roles.TOKEN_MANAGE, whole_team=True)
         return super().list(request, *args, **kwargs)
 
     @extend_schema(request=TokenNew, responses={201: TokenWithSecret})
@@ -89,7 +89,7 @@ class TokenList(generics.ListAPIView[ApiToken]):
     def post(self, request: Request) -> Response:
         """Create a token. The answer is the only place where its secret is ever shown."""
         actor = actor_of(request)
-        require(actor, roles.TOKEN_MANAGE)
+        require(actor, roles.TOKEN_MANAGE, whole_team=True)
         given = _valid(TokenNew, request)
         team = _team(actor, given.pop("team", None), roles.TOKEN_MANAGE)
         ref = given.pop("project", None)
@@ -126,7 +126,7 @@ class AuditList(generics.ListAPIView[AuditEvent]):
 
     @extend_schema(parameters=[OpenApiParameter(name, str) for name in FILTERS])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        require(actor_of(request), roles.AUDIT_VIEW)
+        require(actor_of(request), roles.AUDIT_VIEW, whole_team=True)
         return super().get(request, *args, **kwargs)
 
 
@@ -147,7 +147,7 @@ def _token(request: Request, ref: str) -> ApiToken:
 
 def _team(actor: Actor, ref: str | None, permission: str) -> Team:
     """The team that was named, or the only one in which the actor may do this."""
-    require(actor, permission)
+    require(actor, permission, whole_team=True)
     if ref is not None:
         return get_by_ref(actor, Team, ref, permission)
     teams = list(list_for(actor, Team, permission)[:2])
