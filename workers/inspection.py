@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workers import command
+from workers import command, sandbox
 from workers.command import LOCUSTFILE, RunFolder
 from workers.diagnosis import Diagnosis, check_syntax, from_traceback
 from workers.launch import MIB, make_folders
@@ -75,6 +75,7 @@ def inspect(locustfile: str, *, env: Mapping[str, str] | None = None, timeout_s:
     wrong = check_syntax(locustfile)
     if wrong is not None:
         return Inspection(problems=(wrong,))
+    sandbox.protect_supervisor()
     scratch = Path(tempfile.mkdtemp(prefix="hatchery-inspect-")).resolve()
     try:
         return _inspect(locustfile, RunFolder(scratch), env or {}, timeout_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ STRAYS_SECONDS = 5.0
 POLL_SECONDS = 0.01
 
 _guards: set[int] = set()
-"""Guards of this supervisor that are alive: never strays of another run."""
+"""Guards of this process that are alive: never strays of another run."""
+_starting = threading.Lock()
+"""Held while a guard exists that is not in `_guards` yet; inspections run in threads of a web process."""
 
 
 class Usage(NamedTuple):
@@ -31,6 +34,8 @@ class LocustProcess:
     """Started by the constructor. Between us and Locust stands a guard (`child/guard.py`) that passes signals on.
 
     The guard kills everything below it as soon as our end of the liveness pipe closes: when we say so, or die.
+    Should a script kill its guard, its orphans come to us if `sandbox.protect_supervisor()` was called before; so
+    whoever starts a child in a new session by other means beside a LocustProcess would lose it for an orphan.
     Exit codes are Locust's own; a negative one is the signal that ended it.
     """
 
@@ -38,7 +43,7 @@ class LocustProcess:
         self._children_before = set(_child_pids())
         read, self._liveness = os.pipe()  # neither end survives an exec, but for `pass_fds`
         try:
-            with log.open("ab") as output:
+            with log.open("ab") as output, _starting:
                 self._popen = subprocess.Popen(
                     argv,
                     env={**env, "HATCHERY_LIVENESS_FD": str(read)},
@@ -49,6 +54,7 @@ class LocustProcess:
                     start_new_session=True,
                     pass_fds=(read,),
                 )
+                _guards.add(self._popen.pid)
         except BaseException:
             os.close(self._liveness)
             raise
@@ -56,7 +62,6 @@ class LocustProcess:
             os.close(read)
         self.pid = self._popen.pid
         self._ended = False
-        _guards.add(self.pid)
 
     def poll(self) -> int | None:
         """The exit code once Locust and all that it started are gone, else `None`."""
@@ -126,9 +131,11 @@ class LocustProcess:
             time.sleep(POLL_SECONDS)
 
     def _strays(self) -> set[int]:
-        known = self._children_before | _guards
-        orphans = {pid for pid in _child_pids() if pid not in known and _session(pid) not in (None, os.getsid(0))}
-        return orphans | _members(self.pid)
+        with _starting:
+            known = self._children_before | _guards
+            children = [pid for pid in _child_pids() if pid not in known]
+        ours = {None, os.getsid(0)}
+        return {pid for pid in children if _session(pid) not in ours} | _members(self.pid)
 
 
 def _child_pids() -> list[int]:

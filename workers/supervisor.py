@@ -221,6 +221,8 @@ class _Supervision:
         if reason is Reason.LOCUSTFILE_ERROR:
             message = f"Locust ended with exit code {exit_code} before the test began."
             return diagnose_start(log, exit_code, ready=self.collector.ready) or Diagnosis("crashed", message)
+        if reason is Reason.TIMEOUT and self.collector.started_at is None:
+            return Diagnosis("timeout", f"The test had not begun {self.patience.start:g} seconds after its start.")
         if reason is Reason.LOCUST_CRASHED:
             return diagnose_start(log, exit_code, ready=True)
         if reason is Reason.NO_REQUESTS and final is not None and final.exceptions:

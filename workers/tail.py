@@ -12,8 +12,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-CHUNK_BYTES = 4 * 1024 * 1024
-"""Read at most at one call; five calls a second keep up with any file Locust writes."""
+CHUNK_BYTES = 1024 * 1024
+"""Read at most at one call; Locust writes 0.2 MB/s for 1,000 endpoints, and is read five times a second."""
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_ROW_BYTES = 64 * 1024

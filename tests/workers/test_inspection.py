@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from workers.inspection import TaskInfo, inspect
@@ -92,6 +94,26 @@ def test_a_script_that_hangs_is_ended_and_the_line_told() -> None:
     assert problem.code == "timeout"
     assert problem.line in {2, 3}
     assert time.monotonic() - began < 8
+
+
+def test_a_daemon_does_not_survive_though_the_script_kills_its_guard() -> None:
+    daemon = """
+import os, signal, subprocess, sys, time
+code = "import os; os.fork() and os._exit(0); os.setsid(); os.execve('/bin/sleep', ['sleep', '86401.5'], {})"
+subprocess.run([sys.executable, "-c", code])
+time.sleep(0.3)
+os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(9)
+"""
+    (problem,) = inspect(daemon).problems
+    assert problem.code == "crashed"
+    assert not [process for process in psutil.process_iter(["cmdline"]) if "86401.5" in (process.info["cmdline"] or ())]
+
+
+def test_inspections_side_by_side_do_not_disturb_each_other() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(inspect, [RICH] * 8))
+    assert [inspection.problems for inspection in found] == [()] * 8
 
 
 def test_a_script_cannot_write_its_own_certificate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from tests.workers.conftest import LOCUSTFILE, Target, of_run
 from workers.command import RunFolder, launcher
+from workers.launch import make_folders
 from workers.process import LocustProcess
 
 pytestmark = pytest.mark.engine
@@ -84,29 +86,29 @@ def test_kill_works_on_a_script_that_stopped_its_guard(tmp_path: Path) -> None:
 
 
 def test_a_script_gets_no_descriptor_of_ours(tmp_path: Path) -> None:
-    secret = os.open(__file__, os.O_RDONLY)
-    os.set_inheritable(secret, True)
-    try:
-        process = start(tmp_path, "import os\nprint(sorted(os.listdir('/proc/self/fd')), flush=True)\nos._exit(0)")
-        ended(process)
-    finally:
-        os.close(secret)
-    # 0 to 2, those of Locust's own event loop, and the one that lists; the pipe to the supervisor is not among them.
-    assert str(secret) not in (tmp_path / "out" / "locust.log").read_text().split("'")[7::2]
-    assert "pipe:" not in (tmp_path / "out" / "locust.log").read_text()
+    tell = "import os\nfor n in os.listdir('/proc/self/fd'):\n"
+    tell += "    try: print('FD', os.readlink('/proc/self/fd/' + n), flush=True)\n    except OSError: pass\nos._exit(0)"
+    with Path(__file__).open() as secret:
+        os.set_inheritable(secret.fileno(), True)
+        assert ended(start(tmp_path, tell)) == 0
+    log = RunFolder(tmp_path).log
+    opened = {line.split()[1] for line in log.read_text().splitlines() if line.startswith("FD")}
+    assert {"/dev/null", str(log)} <= opened
+    assert not [name for name in opened if name.startswith("pipe:") or name == __file__]
 
 
 def start(path: Path, script: str) -> LocustProcess:
     """A child that only imports `script`."""
-    from workers.inspection import _config
-    from workers.launch import make_folders
-
     folder = RunFolder(path)
     make_folders(folder)
     folder.locustfile.write_text(script)
-    import json
-
-    folder.launch.write_text(json.dumps(_config(folder, 60)))
+    config = {
+        "mode": "inspection",
+        "limits": {},
+        "locustfile": str(folder.locustfile),
+        "tell_at": time.monotonic() + 60,
+    }
+    folder.launch.write_text(json.dumps(config))
     env = {"PATH": os.defpath, "HATCHERY_RUN_ID": "inspected"}
     return LocustProcess(launcher(folder), env, cwd=folder.script, log=folder.log)
 

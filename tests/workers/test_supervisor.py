@@ -206,6 +206,30 @@ def _(environment, **kwargs):
     assert ran.seconds < 12
 
 
+def test_a_script_that_never_begins_is_ended_from_outside(run: Runs) -> None:
+    ran = run("while True: pass", patience=Patience(start=2, interrupt=0.5, terminate=0.5))
+    assert ran.outcome.reason is Reason.TIMEOUT
+    assert ran.outcome.diagnosis is not None and ran.outcome.diagnosis.code == "timeout"
+
+
+@pytest.mark.parametrize("when", ["process_started", "ready"])
+def test_stop_works_before_the_test_has_begun(run: Runs, when: str) -> None:
+    init = "from locust import events\n@events.init.add_listener\ndef _(**_): import time; time.sleep(3)\n"
+    slow = init if when == "ready" else "import time\ntime.sleep(3)\n"
+    ran = run(slow + LOCUSTFILE, run_time_s=60, order=Order.STOP, when=when, after_s=0.5)
+    assert ran.outcome.reason is Reason.STOP_REQUESTED
+    assert ran.outcome.started_at is None
+    assert ran.seconds < 8
+
+
+def test_an_exit_handler_that_hangs_does_not_hold_up_the_end(run: Runs) -> None:
+    hang = "import atexit, time\natexit.register(lambda: time.sleep(60))\n"
+    ran = run(hang + LOCUSTFILE, run_time_s=1, patience=IMPATIENT)
+    assert ran.outcome.reason is Reason.RUN_TIME_OVER
+    assert ran.outcome.exit_code == 40
+    assert ran.seconds < 8
+
+
 def test_a_busy_script_is_noticed_and_stopped(run: Runs) -> None:
     busy = (
         FIRE
