@@ -65,6 +65,7 @@ class Target:
     def counts(self) -> dict[str, dict[str, int]]:
         """`{"GET /path": {"requests": n, "failures": n}}`."""
         counts: dict[str, dict[str, int]] = json.loads(self._ask("GET", "/_control/counts"))
+        del counts["total"]
         return counts
 
     def hang(self, seconds: float) -> None:

@@ -55,20 +55,18 @@ def page(stack: Stack) -> Iterator[Page]:
 def test_a_person_starts_watches_and_stops_a_run(stack: Stack, page: Page, target: Target) -> None:
     scenario = stack.scenario(scripts.SHOP, host=target.url, users=5, run_time="2m")
     page.goto(f"{stack.url}/scenarios/{scenario}/")
-    page.get_by_role("link", name=re.compile("^Run")).first.click()
-    page.get_by_role("button", name=re.compile("Start|Run")).first.click()
+    page.get_by_role("link", name="Run", exact=True).click()
+    page.get_by_role("button", name="Start the run").click()
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]+/$"))
     run_id = page.url.rstrip("/").rpartition("/")[2]
-    expect(page.locator("body")).to_contain_text("Running", timeout=30_000)
+    state = page.locator("[data-state]").first
+    expect(state).to_have_text("Running", timeout=30_000)
     expect(page.get_by_role("table").filter(has_text="/api/products").first).to_be_visible(timeout=20_000)
     assert page.locator(".uplot canvas").count() >= 3
-    page.get_by_role("button", name=re.compile("^Stop")).first.click()
-    confirm = page.get_by_role("dialog").get_by_role("button", name=re.compile("Stop"))
-    if confirm.count():
-        confirm.first.click()
-    else:
-        page.get_by_role("button", name=re.compile("Stop")).first.click()
-    expect(page.locator("body")).to_contain_text("Stopped", timeout=30_000)
+    stop = page.locator("[data-act=stop]")
+    stop.click()
+    stop.click()  # the first click only asks
+    expect(state).to_have_text("Stopped", timeout=30_000)
     run = stack.over(run_id)
     expect(page.locator("body")).to_contain_text(f"{run['totals']['requests']:,}")
     page.reload()

@@ -83,8 +83,8 @@ def test_it_shows_a_target_that_hangs_as_seconds_without_requests(stack: Stack, 
     still = [users for users, n in zip(series["users"], series["requests"], strict=True) if users and n == 0]
     assert len(still) >= 3, series
     assert run["reconciliation"]["difference"] == 0
-    assert run["verdict"] == "invalid"
-    assert "stalled" in [reason["code"] for reason in run["verdict_reasons"]]
+    # A target that does not answer is a finding, not a fault of the measurement.
+    assert run["verdict"] == "none"
 
 
 def test_it_names_file_and_line_of_a_script_that_cannot_be_imported(stack: Stack) -> None:
