@@ -14,4 +14,5 @@ urlpatterns = [
     path("accounts/", include("apps.teams.account_urls")),
     path("admin/", admin.site.urls),
 ]
+handler400 = "apps.core.pages.bad_request"
 handler500 = "apps.core.api.server_error"
