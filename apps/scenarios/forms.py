@@ -81,11 +81,10 @@ class LoadForm(forms.Form):
         """Hold the whole load to the engine's limits; each sentence goes to its field."""
         cleaned = super().clean() or {}
         parsed = loads.parse(self._raw(cleaned))
-        problems = [problem for problem in parsed.problems if not self._follows_from_stages(problem, parsed)]
+        problems = [problem for problem in loads.all_problems(parsed) if not self._follows_from_stages(problem, parsed)]
         problems += self._repeated_names(cleaned["env"])
         if not problems:
-            self.load = loads.settle({"run_time_s": 1, **parsed.load})
-            problems = loads.check(self.load)
+            self.load = loads.settle({"run_time_s": 1.0, **parsed.load})
         for field, texts in loads.sentences(problems).items():
             for text in texts:
                 self.add_error(field, text)

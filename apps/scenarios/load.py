@@ -41,7 +41,7 @@ def parse(raw: Mapping[str, Any]) -> Parsed:
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`base` (all FIELDS) with `changes`. Users or a run time without stages ask for a plain load: stages then go."""
-    plain = {"stages": []} if "stages" not in changes and {"users", "run_time_s"} & set(changes) else {}
+    plain: dict[str, Any] = {"stages": []} if "stages" not in changes and {"users", "run_time_s"} & set(changes) else {}
     return settle({**base, **plain, **changes})
 
 
@@ -52,6 +52,20 @@ def settle(load: Mapping[str, Any]) -> dict[str, Any]:
         settled["run_time_s"] = sum(stage["duration"] for stage in stages)
         settled["users"] = max(1, *(stage["users"] for stage in stages), 1)
     return settled
+
+
+def all_problems(parsed: Parsed) -> list[Problem]:
+    """What could not be read, and what of the rest the engine would refuse: all that a form can say at once."""
+    harmless = {
+        "host": "",
+        "users": 1,
+        "spawn_rate": 1.0,
+        "run_time_s": 1.0,
+        "stages": [],
+        "tags": [],
+        "exclude_tags": [],
+    }
+    return parsed.problems + check(settle({**harmless, "env": {}, **parsed.load}))
 
 
 def check(load: Mapping[str, Any]) -> list[Problem]:

@@ -4,7 +4,7 @@
 export function guard() {
   for (const form of document.querySelectorAll("form[data-guard]")) {
     const state = () => [...new FormData(form)].map(([name, value]) => `${name}=${value.name ?? value}`).join("\n");
-    const before = state();
+    const before = "dirty" in form.dataset ? null : state(); // refused input is not saved either
     let leaving = false;
     form.addEventListener("submit", () => (leaving = true));
     addEventListener("beforeunload", (event) => {

