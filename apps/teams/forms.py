@@ -41,7 +41,7 @@ class TokenForm(forms.Form):
         required=False,
         empty_label=gettext_lazy("all projects of the team"),
     )
-    expires_on = forms.DateField(
+    expires_at = forms.DateField(
         label=gettext_lazy("Expires after"),
         required=False,
         help_text=gettext_lazy("The end of that day, UTC. Empty: never."),
@@ -53,11 +53,11 @@ class TokenForm(forms.Form):
         field = self.fields["project"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = team.projects.order_by("name")
-        self.fields["expires_on"].initial = timezone.now().date() + timedelta(days=EXPIRY_DAYS)
+        self.fields["expires_at"].initial = timezone.now().date() + timedelta(days=EXPIRY_DAYS)
 
-    def expires_at(self) -> datetime | None:
+    def moment_of_expiry(self) -> datetime | None:
         """The moment after which it is refused."""
-        day = self.cleaned_data["expires_on"]
+        day = self.cleaned_data["expires_at"]
         return None if day is None else datetime.combine(day, time.max, UTC)
 
 

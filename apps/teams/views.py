@@ -67,7 +67,7 @@ def _create_token(request: PageRequest, team: Team, form: TokenForm) -> tuple[Ap
         name=form.cleaned_data["name"],
         scope=form.cleaned_data["scope"],
         project=form.cleaned_data["project"],
-        expires_at=form.expires_at(),
+        expires_at=form.moment_of_expiry(),
         by=request.actor,
     )
 
