@@ -57,7 +57,7 @@ def _height(value: float, low: float, high: float) -> float:
 def _bar(x: float, failed: float, step: float) -> Bar | None:
     if failed <= 0:
         return None
-    height = round(max(2.0, HEIGHT * min(1.0, failed)), 1)
+    height = round(max(2.0, HEIGHT * math.sqrt(min(1.0, failed))), 1)  # the root, so that one in a hundred is seen
     width = round(min(4.0, step / 2), 1)
     return Bar(round(x - width / 2, 1), round(HEIGHT - height, 1), width, height)
 
