@@ -1,0 +1,68 @@
+"""`make bench`, or some of it: `make bench ARGS="throughput freshness"`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import freshness, listing, memory, runner, start, tailing, throughput
+from bench.figures import Figure, table
+from bench.place import Place, say
+
+PARTS: dict[str, Callable[[Place], list[Figure]]] = {
+    "tailing": tailing.measure,
+    "memory": memory.measure,  # of a portal in which little has happened yet
+    "start": start.measure,
+    "freshness": freshness.measure,
+    "runner": runner.measure,
+    "throughput": throughput.measure,
+    "listing": listing.measure,  # last: it leaves a full database
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure the budgets.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help=", ".join(PARTS))
+    chosen = parser.parse_args().parts or list(PARTS)
+    figures: list[Figure] = []
+    broken: list[str] = []
+    load = [os.getloadavg()[0]]
+    with (
+        tempfile.TemporaryDirectory(prefix="hatchery-bench-") as folder,
+        redirect_stdout(sys.stderr),
+        ExitStack() as exits,
+    ):
+        place = Place(Path(folder), exits)
+        for name in (name for name in PARTS if name in chosen):
+            say(name)
+            try:
+                figures += PARTS[name](place)
+            except Exception:
+                traceback.print_exc()
+                broken.append(name)
+            load.append(os.getloadavg()[0])
+    print(table(figures))
+    print(f"\n{machine(load)}")
+    for name in broken:
+        print(f"{name} could not be measured; the reason is above.")
+    return 1 if broken else 0
+
+
+def machine(load: list[float]) -> str:
+    """On what, and beside how much else, this was measured."""
+    loads = " · ".join(f"{value:.1f}" for value in load)
+    when = datetime.now(UTC).date().isoformat()
+    what = f"Python {platform.python_version()} · {os.cpu_count()} cores"
+    return f"{when} · {what} · load average before and after each part: {loads}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What a run of 100 endpoints costs the process that looks after it, and how many bytes it leaves.
+
+The work-horse is the process that RQ forks for a run: it tails Locust's files, stores ticks, renews the lease. Its CPU
+is read over more than a minute, so that the minute's packing and rolling up is in it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from uuid import UUID
+
+import psutil
+
+from bench.figures import Figure
+from bench.place import MIB, Place, quiet_target, requests_at, say, script, stop
+from tests.e2e.stack import Stack, wait_for
+
+ENDPOINTS = 100
+WARM_SECONDS = 5.0
+WINDOW_SECONDS = 66.0
+BUDGET_PERCENT = 5.0
+DAY_SECONDS = 24 * 3600
+BUDGET_DAY_MIB = 300.0
+LOAD = {"users": 20, "spawn_rate": 20, "run_time": "3m", "env": {"ENDPOINTS": str(ENDPOINTS)}}
+
+
+def measure(place: Place) -> list[Figure]:
+    stack = place.stack
+    with quiet_target(place.new_folder("runner")) as target:
+        run_id = stack.start(stack.scenario(script("paced"), host=target.url, **LOAD))
+        wait_for(lambda: requests_at(target), 30, "the first request")
+        time.sleep(WARM_SECONDS)
+        horse, locust = work_horse(stack, run_id), stack.locusts(run_id)
+        say(f"runner: watching it for {WINDOW_SECONDS:.0f} s")
+        began, before, theirs = time.monotonic(), cpu_seconds([horse]), cpu_seconds(locust)
+        time.sleep(WINDOW_SECONDS)
+        elapsed = time.monotonic() - began
+        spent, generated = cpu_seconds([horse]) - before, cpu_seconds(locust) - theirs
+        stop(stack, run_id)
+    stored, seconds = _stored(stack, run_id)
+    day = stored / seconds * DAY_SECONDS / MIB
+    return [
+        Figure("runner: CPU with 100 endpoints, of one core", spent / elapsed * 100, "%", budget=BUDGET_PERCENT),
+        Figure("runner: CPU of that run's Locust, for comparison", generated / elapsed * 100, "%"),
+        Figure("runner: stored per endpoint and second, all tiers", stored / seconds / ENDPOINTS, "bytes"),
+        Figure("runner: stored by 24 h of 100 endpoints", day, "MB", budget=BUDGET_DAY_MIB, note=f"from {seconds} s"),
+    ]
+
+
+def work_horse(stack: Stack, run_id: str) -> psutil.Process:
+    """The ancestor of the run's Locust that is the portal's own code."""
+    locust = stack.locusts(run_id)[0]
+    return next(process for process in locust.parents() if "runner" in process.cmdline())
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """User and system time of these processes."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
+
+
+def _stored(stack: Stack, run_id: str) -> tuple[int, int]:
+    """Bytes of all sample blocks of a finished run, and its length in seconds."""
+    address = f"file:{stack.state / 'hatchery.sqlite3'}?mode=ro"
+    query = "SELECT SUM(LENGTH(data)), MAX(last_seq) FROM runs_sampleblock WHERE run_id = ?"
+    with closing(sqlite3.connect(address, uri=True)) as database:
+        stored, seconds = database.execute(query, [UUID(run_id).hex]).fetchone()
+    return int(stored), int(seconds)
