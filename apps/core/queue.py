@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import django_rq
+from django.conf import settings
+from redis import Redis
 from rq import Queue
-from rq.job import Job, JobStatus
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 EXECUTE_RUN = "workers.jobs.execute_run"
 ALLOWED = frozenset({EXECUTE_RUN})
 """A payload carries an import path, so whoever can write to Redis could name `os.system`."""
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+"""A page must not hang because a host is gone."""
 KEEP_SECONDS = 600
 """How long RQ remembers a job that ended; only for an admin who looks."""
 
@@ -49,8 +53,13 @@ class AllowedJob(Job):
 
 def pool_queue(pool_name: str) -> Queue:
     """The queue that the runners of a pool listen on."""
-    connection = django_rq.get_connection("default")
-    return Queue(f"pool-{pool_name}", connection=connection, job_class=AllowedJob, serializer=JSONSerializer)
+    return Queue(f"pool-{pool_name}", connection=_connection(), job_class=AllowedJob, serializer=JSONSerializer)
+
+
+def _connection() -> Redis:
+    """Made here because django-rq drops the timeouts of a queue with a URL. RQ lengthens them for its workers."""
+    url: str = settings.RQ_QUEUES["default"]["URL"]
+    return Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
 
 
 def ring(queue: Queue, *, run_id: str, attempt: int) -> None:
@@ -58,7 +67,7 @@ def ring(queue: Queue, *, run_id: str, attempt: int) -> None:
     queue.enqueue_call(
         EXECUTE_RUN,
         args=(run_id,),
-        job_id=f"run-{run_id}-{attempt}",
+        job_id=_job_id(run_id, attempt),
         timeout=-1,
         result_ttl=0,
         failure_ttl=KEEP_SECONDS,
@@ -66,6 +75,12 @@ def ring(queue: Queue, *, run_id: str, attempt: int) -> None:
 
 
 def is_ringing(queue: Queue, *, run_id: str, attempt: int) -> bool:
-    """Whether that ring still waits to be heard. Raises redis.RedisError."""
-    job = queue.fetch_job(f"run-{run_id}-{attempt}")
-    return job is not None and job.get_status() == JobStatus.QUEUED
+    """Whether that ring still waits to be heard. Raises redis.RedisError.
+
+    Asked of the queue and not of the job: one that a runner took and died with is "queued" in no queue.
+    """
+    return queue.get_job_position(_job_id(run_id, attempt)) is not None
+
+
+def _job_id(run_id: str, attempt: int) -> str:
+    return f"run-{run_id}-{attempt}"

@@ -6,7 +6,8 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from types import FrameType
 from typing import Any
@@ -62,13 +63,31 @@ class RunnerWorker(Worker):
         except DatabaseError as error:
             self.log.warning("the database is away (%s); the runner waits for it", error)
             connections.close_all()
+        except OSError as error:
+            self.log.warning("folders of killed runs are left for the next time: %s", error)
+
+    # While a run goes on, its runner must not leave because the doorbell is away. --------------------------------
 
     def maintain_heartbeats(self, job: Job) -> None:
-        """A run must not lose its runner because the doorbell is away."""
-        try:
+        with self._forgiving():
             super().maintain_heartbeats(job)
+
+    def set_current_job_working_time(self, current_job_working_time: float, pipeline: Any = None) -> None:
+        with self._forgiving():
+            super().set_current_job_working_time(current_job_working_time, pipeline)
+
+    def set_shutdown_requested_date(self) -> None:
+        with self._forgiving():
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
         except redis.RedisError as error:
             self.log.warning("Redis is away (%s); the run goes on", error)
+
+    # --------------------------------------------------------------------------------------------------------------
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """A database connection must not be shared by two processes."""
@@ -78,7 +97,7 @@ class RunnerWorker(Worker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         if self._stop_on_term:
             self._end_run()
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
         self._end_run()
