@@ -1,4 +1,4 @@
-"""What RQ calls. The one module of the engine that knows Django: an interface like a view, it fetches and calls services."""
+"""What RQ calls. The one module of the engine that knows Django; like a view, it fetches and calls services."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.core.ids import is_uuid
 from apps.runs import finish, services
 from apps.runs.lease import RENEW_SECONDS, Fenced, Lease, claim
 from apps.runs.models import Run
@@ -25,13 +26,13 @@ from apps.runs.sink import RunSink
 from apps.runs.states import TERMINAL, State
 from workers import spec as engine
 from workers.command import RunFolder
-from workers.outcome import Order, Outcome
+from workers.outcome import Order, Outcome, Reason
 from workers.supervisor import supervise
 
 log = logging.getLogger(__name__)
 
 ALONE_SECONDS = 120.0
-"""Without the database for longer than this, a runner gives its run up: somebody must be able to say that it is over."""
+"""Without the database for longer than this, a runner gives its run up, so that others can say that it is over."""
 FINAL_WRITES = 60
 FINAL_WRITE_WAIT_SECONDS = 2.0
 """A database that is away at the end is waited for this long in all: longer than a restart takes."""
@@ -79,27 +80,36 @@ def execute_run(run_id: str) -> None:
     try:
         _carry_out(lease, control, folder)
     except Fenced:
+        # Its folder is left to `sweep`, which keeps what is in it if the run was declared lost.
         log.warning("run %s belongs to somebody else now; left", run_id)
+        return
     except Exception:
         log.exception("run %s could not be carried out", run_id)
         _give_up(lease)
-    finally:
-        shutil.rmtree(folder.path, ignore_errors=True)
+    shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def sweep(folders: Path | None = None) -> int:
-    """Remove folders that a killed runner left on this host, keeping what is in them. Returns how many."""
-    removed = 0
-    for path in sorted((folders or Path(settings.RUNS_DIR)).glob("*.*")):
-        run_id, _dot, fence = path.name.rpartition(".")
-        run = Run.objects.filter(pk=run_id).only("id", "state", "fence").first()
-        if run is not None and run.state not in TERMINAL and str(run.fence) == fence:
-            continue
-        if run is not None and str(run.fence) == fence and not run.artifacts.exists():
+    """Remove folders that a killed runner left on this host, keeping what is in them. Returns how many.
+
+    Raises DatabaseError: the folders then stay for the next time.
+    """
+    return sum(_sweep(path) for path in sorted((folders or Path(settings.RUNS_DIR)).glob("*.*")))
+
+
+def _sweep(path: Path) -> bool:
+    run_id, _dot, fence = path.name.rpartition(".")
+    if not is_uuid(run_id) or not path.is_dir():
+        return False  # not ours
+    run = Run.objects.filter(pk=run_id).only("id", "state", "fence").first()
+    is_last = run is not None and str(run.fence) == fence
+    if run is not None and is_last:
+        if run.state not in TERMINAL:
+            return False
+        if not run.artifacts.exists():
             finish.keep_files(run.pk, artifact_files(RunFolder(path)))
-        shutil.rmtree(path, ignore_errors=True)
-        removed += 1
-    return removed
+    shutil.rmtree(path, ignore_errors=True)
+    return True
 
 
 def artifact_files(folder: RunFolder) -> dict[str, Path]:
@@ -110,19 +120,20 @@ def artifact_files(folder: RunFolder) -> dict[str, Path]:
 def _carry_out(lease: Lease, control: Control, folder: RunFolder) -> None:
     run = Run.objects.select_related("version").get(pk=lease.run_id)
     spec = services.to_spec(run)
-    problems = engine.check(spec)
-    if problems:
-        diagnosis = {"message": "; ".join(str(problem) for problem in problems), "line": None, "traceback": ""}
-        lease.move(State.FAILED, reason="invalid_spec", diagnosis=diagnosis, finished_at=timezone.now())
-        return
     if run.stop_requested_at or run.abort_requested_at:
-        lease.move(State.STOPPED, reason="stop_requested", by=run.stopped_by, finished_at=timezone.now())
+        reason = Reason.ABORT_REQUESTED if run.abort_requested_at else Reason.STOP_REQUESTED
+        lease.move(State.STOPPED, reason=reason, by=run.stopped_by, finished_at=timezone.now())
+        return
+    if problems := engine.check(spec):
+        diagnosis = {"code": "refused", "message": " ".join(map(str, problems)), "line": None, "traceback": ""}
+        lease.move(State.FAILED, reason=Reason.REFUSED, diagnosis=diagnosis, finished_at=timezone.now())
         return
     lease.move(State.STARTING)
     recorder = Recorder(lease)
     outcome = supervise(spec, folder, sink=RunSink(recorder), control=control, clock=time.monotonic, sleep=time.sleep)
-    if outcome.reason != "fenced":
-        _finish(lease, recorder, folder, outcome)
+    if outcome.reason is Reason.FENCED:
+        raise Fenced
+    _finish(lease, recorder, folder, outcome)
 
 
 def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcome) -> None:
@@ -133,7 +144,7 @@ def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcom
         fields = finish.file_results(recorder, outcome.final)
         fields["diagnosis"] = finish.diagnosis(outcome.diagnosis)
         run = Run.objects.get(pk=lease.run_id)
-        doubt = finish.doubts(run, fields, rows_gap=outcome.dropped_ticks > 0)
+        doubt = finish.doubts(run, fields, outcome)
         finish.end(lease, reason=outcome.reason, fields=fields, doubt=doubt)
 
     _persistently(write)

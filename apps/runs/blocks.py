@@ -14,7 +14,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 
 TOTAL = 0xFFFF
 """The endpoint index of a tick's row over all endpoints."""
@@ -23,7 +23,7 @@ _HEAD = struct.Struct("<2sHI")
 _MAGIC = b"H1"
 _ROW_TYPES = "IqIHH"
 _CELL_TYPES = "HIIQd"
-_MAX_U32 = 2**32 - 1
+_MAX_U32, _MAX_U64 = 2**32 - 1, 2**64 - 1
 
 LATENCIES = ("min_ms", "max_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
 PERCENTILES = LATENCIES[2:]
@@ -73,18 +73,18 @@ class Row:
 def encode(rows: Sequence[Row], *, level: int = 6) -> bytes:
     """Pack rows into one block."""
     cells = [cell for row in rows for cell in row.cells]
-    row_columns = [
+    row_columns: list[list[int]] = [
         [row.seq for row in rows],
         [row.t for row in rows],
-        [row.users for row in rows],
+        [min(row.users, _MAX_U32) for row in rows],
         [row.seconds for row in rows],
         [len(row.cells) for row in rows],
     ]
-    cell_columns = [
+    cell_columns: list[list[float]] = [
         [cell.endpoint for cell in cells],
         [min(cell.requests, _MAX_U32) for cell in cells],
         [min(cell.failures, _MAX_U32) for cell in cells],
-        [cell.bytes for cell in cells],
+        [min(cell.bytes, _MAX_U64) for cell in cells],
         [cell.sum_ms for cell in cells],
     ]
     latencies = [[_or_nan(getattr(cell, name)) for cell in cells] for name in LATENCIES]
@@ -98,7 +98,6 @@ def encode(rows: Sequence[Row], *, level: int = 6) -> bytes:
 
 def decode(data: bytes) -> list[Row]:
     """Unpack what `encode` packed. Raises BadBlock."""
-    data = bytes(data)
     try:
         magic, row_count, cell_count = _HEAD.unpack_from(data)
         body = memoryview(zlib.decompress(data[_HEAD.size :]))
@@ -110,7 +109,10 @@ def decode(data: bytes) -> list[Row]:
     columns = _columns(body, row_count, cell_count)
     heads = list(zip(*(next(columns) for _ in _ROW_TYPES), strict=True))
     cells = _cells(columns)
-    return [Row(seq, t, users, seconds, tuple(next(cells) for _ in range(n))) for seq, t, users, seconds, n in heads]
+    rows = [Row(seq, t, users, seconds, tuple(islice(cells, count))) for seq, t, users, seconds, count in heads]
+    if sum(count for *_, count in heads) != cell_count:
+        raise BadBlock("rows and cells do not belong together")
+    return rows
 
 
 def roll_up(rows: Iterable[Row], step_s: int) -> list[Row]:
@@ -170,12 +172,14 @@ def _weighted(cells: list[Cell], name: str) -> float | None:
 def _cells(columns: Iterator[array[float]]) -> Iterator[Cell]:
     for values in zip(*columns, strict=True):
         counts, latencies = values[: len(_CELL_TYPES)], values[len(_CELL_TYPES) :]
-        yield Cell(*counts, *(None if value != value else value for value in latencies))  # type: ignore[arg-type]
+        yield Cell(*counts, *(None if value != value else value for value in latencies))
 
 
 def _columns(body: memoryview, row_count: int, cell_count: int) -> Iterator[array[float]]:
     offset = 0
-    plan = [(kind, row_count) for kind in _ROW_TYPES] + [(kind, cell_count) for kind in _CELL_TYPES + "f" * len(LATENCIES)]
+    plan = [(kind, row_count) for kind in _ROW_TYPES] + [
+        (kind, cell_count) for kind in _CELL_TYPES + "f" * len(LATENCIES)
+    ]
     for kind, count in plan:
         column: array[float] = array(kind)
         end = offset + column.itemsize * count

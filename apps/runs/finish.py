@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.core.files.base import File
 from django.core.files.storage import storages
+from django.db import transaction
 from django.utils import timezone
 
+from apps.core.ids import is_uuid
 from apps.runs import tiers
 from apps.runs.lease import Lease
 from apps.runs.models import Artifact, Run
 from apps.runs.reconcile import is_off, reconcile
-from apps.runs.recording import Recorder, endpoint_totals
+from apps.runs.recording import Recorder
+from apps.runs.rows import endpoint_totals
 from apps.runs.states import State, Verdict
 from workers.diagnosis import Diagnosis
+from workers.outcome import Outcome, Reason
 from workers.samples import FinalTotals
 from workers.tail import open_regular
 
 log = logging.getLogger(__name__)
 
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
-HOT_CPU_PERCENT = 90
-"""Locust's own threshold for "results may be inconsistent"."""
-STALL_SECONDS = 5
+GAP_WARNINGS = frozenset({"collector_stalled", "collector_stopped", "bad_rows"})
+"""Warnings of the engine that mean: what it could read is not all there was."""
 
 ENDED_BY = {
     "run_time_over": State.FINISHED,
@@ -52,29 +55,37 @@ ARTIFACT_NAMES = {
 def file_results(recorder: Recorder, final: FinalTotals | None) -> dict[str, Any]:
     """Store Locust's final figures; returns the fields of the run that follow from them. Raises Fenced."""
     recorder.finish_blocks()
-    rows = tiers.read(recorder.run_id, 1)
-    seconds = float(rows[-1].t - rows[0].t + 1) if rows else 0.0
     fields: dict[str, Any] = {"current_users": 0}
     if final is not None:
         recorder.tables(final.failures, final.exceptions)
         recorder.totals(final.total, final.endpoints)
-        fields["totals"] = endpoint_totals(final.total, seconds)
-    fields["reconciliation"] = reconcile(rows, recorder.indexes, final)
+        fields["totals"] = endpoint_totals(final.total, _measured_seconds(recorder.run_id))
+    # The coarsest tier holds the same counts as the seconds; a day of those would not fit into memory.
+    fields["reconciliation"] = reconcile(tiers.read(recorder.run_id, tiers.TIERS[-1]), recorder.index_of, final)
     return fields
 
 
-def doubts(run: Run, fields: Mapping[str, Any], rows_gap: bool) -> list[str]:
+def doubts(run: Run, fields: Mapping[str, Any], outcome: Outcome) -> list[str]:
     """Codes of `states.INVALID_REASONS` that apply, the weightiest first. Pure."""
-    result = fields.get("reconciliation", {})
+    result = fields["reconciliation"]
     found = {
-        "no_final_totals": result.get("locust") is None or result.get("source") != "final",
-        "counts_differ": is_off(result) if result else False,
-        "collector_gap": rows_gap,
-        "users_not_reached": not run.stages and run.stop_requested_at is None and run.peak_users < run.users,
-        "stalled": any(warning.get("code") == "stalled" for warning in run.warnings),
-        "generator_cpu": run.generator.get("cpu_peak_percent", 0) >= HOT_CPU_PERCENT,
+        "no_final_totals": result["source"] != "final",
+        "counts_differ": is_off(result),
+        "collector_gap": outcome.dropped_ticks > 0 or not GAP_WARNINGS.isdisjoint(outcome.warnings),
+        "users_not_reached": _had_its_time(run, outcome) and run.peak_users < run.users,
+        "generator_cpu": "generator_cpu" in outcome.warnings,
     }
     return [code for code, applies in found.items() if applies]
+
+
+def _had_its_time(run: Run, outcome: Outcome) -> bool:
+    """Whether the users that were asked for could have been there: nobody and no other plan ended it before."""
+    return outcome.reason == Reason.RUN_TIME_OVER and not run.stages and not outcome.own_shape
+
+
+def _measured_seconds(run_id: UUID) -> float:
+    span = tiers.span(run_id)
+    return float(span[1] - span[0] + 1) if span else 0.0
 
 
 def diagnosis(found: Diagnosis | None) -> dict[str, Any]:
@@ -85,28 +96,47 @@ def diagnosis(found: Diagnosis | None) -> dict[str, Any]:
 
 
 def keep_files(run_id: UUID, files: Mapping[str, Path]) -> None:
-    """Copy what the run left into storage. A file that is no plain file of the run's own is left where it is."""
-    storage = storages["artifacts"]
-    for name, path in files.items():
-        try:
-            with open_regular(path) as source:
-                size, digest = _measure(source)
-                if size == 0 or size > MAX_ARTIFACT_BYTES:
-                    continue
-                source.seek(0)
-                stored = storage.save(f"{run_id}/{name}", File(source))
-        except OSError as error:
-            log.info("run %s leaves no %s: %s", run_id, name, error)
-            continue
-        facts = {"path": stored, "size": size, "sha256": digest}
-        Artifact.objects.update_or_create(run_id=run_id, name=name, defaults=facts)
+    """Copy what the run left into storage; may be repeated. What is no plain file of the run's own stays behind."""
+    kept = [facts for name, path in files.items() if (facts := _keep(run_id, name, path))]
+    with transaction.atomic():
+        for facts in kept:
+            Artifact.objects.update_or_create(run_id=run_id, name=facts.pop("name"), defaults=facts)
 
 
-def delete_files(run_ids: Iterable[UUID]) -> None:
-    """Remove the stored files of runs that are about to be deleted."""
+def _keep(run_id: UUID, name: str, path: Path) -> dict[str, Any] | None:
+    storage, target = storages["artifacts"], f"{run_id}/{name}"
+    try:
+        with open_regular(path) as source:
+            size, digest = _measure(source)
+            if size == 0 or size > MAX_ARTIFACT_BYTES:
+                return None
+            source.seek(0)
+            storage.delete(target)  # of an attempt before, or else Django would choose another name
+            return {"name": name, "path": storage.save(target, File(source)), "size": size, "sha256": digest}
+    except OSError as error:
+        log.info("run %s leaves no %s: %s", run_id, name, error)
+        return None
+
+
+def delete_stray_files() -> int:
+    """Remove the stored files of runs that are gone; returns how many runs. Whoever deletes a run only deletes rows."""
     storage = storages["artifacts"]
-    for path in Artifact.objects.filter(run_id__in=list(run_ids)).values_list("path", flat=True):
-        storage.delete(path)
+    if not storage.exists(""):
+        return 0
+    folders = {UUID(name): name for name in storage.listdir("")[0] if is_uuid(name)}
+    strays = set(folders)
+    for batch in batched(sorted(folders)):
+        strays -= set(Run.objects.filter(pk__in=batch).values_list("pk", flat=True))
+    for run_id in strays:
+        for name in storage.listdir(folders[run_id])[1]:
+            storage.delete(f"{folders[run_id]}/{name}")
+        storage.delete(folders[run_id])
+    return len(strays)
+
+
+def batched(ids: Sequence[UUID], size: int = 500) -> Iterator[Sequence[UUID]]:
+    """So many at once that a database takes them as parameters of one query."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 def end(lease: Lease, *, reason: str, fields: Mapping[str, Any], doubt: list[str]) -> None:
@@ -117,7 +147,7 @@ def end(lease: Lease, *, reason: str, fields: Mapping[str, Any], doubt: list[str
         state,
         reason=reason,
         verdict=verdict,
-        verdict_reasons=doubt,
+        verdict_reasons=doubt if verdict == Verdict.INVALID else [],
         finished_at=timezone.now(),
         **fields,
     )

@@ -5,24 +5,30 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 
 from apps.core.clock import db_now
 from apps.core.models import IdempotencyKey
-from apps.runs import tiers
+from apps.runs import finish, tiers
+from apps.runs.blocks import BadBlock
 from apps.runs.lease import LEASE_SECONDS, note_state
 from apps.runs.models import Run
 from apps.runs.services import ring_doorbell
-from apps.runs.states import State
+from apps.runs.states import State, Verdict
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 5.0
 RING_AGAIN_SECONDS = 10
 """A queued run whose doorbell rang this long ago and that nobody took is rung for again: Redis may have lost it."""
+RING_AT_ONCE = 200
 IDEMPOTENCY_HOURS = 24
+STRAYS_EVERY = timedelta(hours=6)
+BEFORE_LOAD = Q(state=State.CLAIMED)
+UNDER_LOAD = Q(state__in=[State.STARTING, State.RUNNING, State.STOPPING])
 
 
 @dataclass(slots=True)
@@ -30,53 +36,100 @@ class Keeper:
     """One round after the other; `seen_since` is the start of unbroken sight of the database."""
 
     seen_since: datetime | None = None
+    seen_at: datetime | None = None
+    strays_at: datetime | None = None
 
     def round(self) -> None:
         """Ring, requeue, declare lost, tidy up. Raises DatabaseError; tell `lost_sight` then."""
         now = db_now()
-        if self.seen_since is None:
-            self.seen_since = now
+        self._look(now)
         ring_waiting(now)
         # After an outage of the database, runners get the length of a lease to renew before anyone judges them.
-        if now - self.seen_since >= timedelta(seconds=LEASE_SECONDS):
+        if self.seen_since is not None and now - self.seen_since >= timedelta(seconds=LEASE_SECONDS):
             requeue_claimed(now)
             declare_lost(now)
         IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS)).delete()
+        if self.strays_at is None or now - self.strays_at >= STRAYS_EVERY:
+            self.strays_at = now
+            _delete_strays()
 
     def lost_sight(self) -> None:
         """The database was away."""
         self.seen_since = None
 
+    def _look(self, now: datetime) -> None:
+        """A machine that slept, and all its runners with it, has not been watched either."""
+        slept = self.seen_at is not None and now - self.seen_at >= timedelta(seconds=LEASE_SECONDS)
+        if self.seen_since is None or slept:
+            self.seen_since = now
+        self.seen_at = now
+
 
 def ring_waiting(now: datetime) -> None:
-    """Ring again for queued runs that nobody came for."""
+    """Ring again for queued runs that nobody came for; not for more than one when there is no bell."""
     stale = Q(rung_at__isnull=True) | Q(rung_at__lt=now - timedelta(seconds=RING_AGAIN_SECONDS))
-    for run_id in Run.objects.filter(stale, state=State.QUEUED).order_by("id").values_list("pk", flat=True)[:200]:
-        ring_doorbell(run_id)
+    waiting = Run.objects.filter(stale, state=State.QUEUED).order_by("id").values_list("pk", flat=True)
+    for run_id in waiting[:RING_AT_ONCE]:
+        if not ring_doorbell(run_id):
+            return
 
 
 def requeue_claimed(now: datetime) -> None:
-    """A claim that ran out before Locust was started goes back to the queue: nothing has happened yet."""
-    expired = Run.objects.filter(state=State.CLAIMED, lease_until__lt=now)
-    for run_id in expired.values_list("pk", flat=True):
+    """A claim that ran out before Locust was started goes back to the queue, or ends if somebody stopped it."""
+    for run_id in _expired(now, BEFORE_LOAD):
         with transaction.atomic():
-            again = Run.objects.filter(pk=run_id, state=State.CLAIMED, lease_until__lt=now)
-            if again.update(state=State.QUEUED, lease_until=None, runner="", rung_at=None):
+            claim = Run.objects.filter(_has_expired(now), BEFORE_LOAD, pk=run_id)
+            unwanted = claim.exclude(stop_requested_at=None, abort_requested_at=None)
+            if unwanted.update(state=State.STOPPED, reason="stop_requested", lease_until=None, finished_at=now):
+                note_state(run_id, State.STOPPED, reason="stop_requested", by="system:keeper")
+            elif claim.update(state=State.QUEUED, lease_until=None, claimed_at=None, runner="", rung_at=None):
                 note_state(run_id, State.QUEUED, by="system:keeper")
                 log.warning("run %s: its claim ran out, queued again", run_id)
 
 
 def declare_lost(now: datetime) -> None:
     """A run whose runner fell silent is over; what was collected is kept. It is never restarted by itself."""
-    held = [State.STARTING, State.RUNNING, State.STOPPING]
-    expired = Run.objects.filter(state__in=held, lease_until__lt=now)
-    for run in expired.only("id", "last_tick_at"):
+    for run_id in _expired(now, UNDER_LOAD):
         with transaction.atomic():
-            lost = Run.objects.filter(pk=run.pk, state__in=held, lease_until__lt=now)
-            changes = {"state": State.LOST, "reason": "host_lost", "finished_at": now, "current_users": 0}
-            if not lost.update(verdict="invalid", verdict_reasons=["no_final_totals"], lease_until=None, **changes):
+            if not _end_as_lost(run_id, now):
                 continue
-            note_state(run.pk, State.LOST, reason="host_lost", by="system:keeper")
-            if (last := tiers.last_t(run.pk)) is not None:
-                tiers.close_all(run.pk, last_t=last)
-        log.warning("run %s: its runner fell silent, lost", run.pk)
+            note_state(run_id, State.LOST, reason="host_lost", by="system:keeper")
+            _close_blocks(run_id)
+        log.warning("run %s: its runner fell silent, lost", run_id)
+
+
+def _end_as_lost(run_id: UUID, now: datetime) -> bool:
+    return bool(
+        Run.objects.filter(_has_expired(now), UNDER_LOAD, pk=run_id).update(
+            state=State.LOST,
+            reason="host_lost",
+            verdict=Verdict.INVALID,
+            verdict_reasons=["no_final_totals"],
+            finished_at=now,
+            lease_until=None,
+            current_users=0,
+        )
+    )
+
+
+def _close_blocks(run_id: UUID) -> None:
+    """A run whose blocks cannot be read must not keep the keeper from all others."""
+    try:
+        tiers.close_all(run_id)
+    except BadBlock:
+        log.exception("run %s: its blocks are left as they are", run_id)
+
+
+def _expired(now: datetime, held: Q) -> list[UUID]:
+    return list(Run.objects.filter(_has_expired(now), held).values_list("pk", flat=True))
+
+
+def _has_expired(now: datetime) -> Q:
+    return Q(lease_until__lt=now) | Q(lease_until=None)
+
+
+def _delete_strays() -> None:
+    try:
+        finish.delete_stray_files()
+    except OSError as error:
+        log.warning("files of deleted runs could not be removed: %s", error)

@@ -7,12 +7,13 @@ row, changes nothing, kills its own Locust and leaves.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.utils import translation
 
 from apps.core.clock import db_now
 from apps.runs.models import Run, RunEvent
@@ -37,13 +38,11 @@ class Lease:
 
     def renew(self) -> Order:
         """Hold on for another LEASE_SECONDS, and learn what people want."""
-        updated = self._mine().filter(state__in=sorted(HELD)).update(lease_until=_until())
-        return self.wishes() if updated else Order.FENCED
+        return self.wishes() if self._held().update(lease_until=_until()) else Order.FENCED
 
     def wishes(self) -> Order:
         """What people want, without holding on."""
-        held = self._mine().filter(state__in=sorted(HELD))
-        wishes = held.values_list("abort_requested_at", "stop_requested_at").first()
+        wishes = self._held().values_list("abort_requested_at", "stop_requested_at").first()
         if wishes is None:
             return Order.FENCED
         abort, stop = wishes
@@ -60,15 +59,20 @@ class Lease:
 
     def write(self, **fields: Any) -> None:
         """Change figures of the held run. Raises Fenced."""
-        if not self._mine().filter(state__in=sorted(HELD)).update(**fields):
+        if not self._held().update(**fields):
             raise Fenced
 
-    def check(self) -> None:
-        """For a write to other tables in the same transaction. Raises Fenced."""
-        if not self._mine().filter(state__in=sorted(HELD)).exists():
+    def check(self) -> int:
+        """Nobody takes the run away before the present transaction ends; its `last_seq`. Raises Fenced."""
+        last_seq = self._held().select_for_update().values_list("last_seq", flat=True).first()
+        if last_seq is None:
             raise Fenced
+        return last_seq
 
-    def _mine(self) -> Any:
+    def _held(self) -> QuerySet[Run]:
+        return self._mine().filter(state__in=sorted(HELD))
+
+    def _mine(self) -> QuerySet[Run]:
         return Run.objects.filter(pk=self.run_id, fence=self.fence)
 
 
@@ -92,10 +96,13 @@ def claim(run_id: UUID | str, *, runner: str) -> Lease | None:
 
 def note_state(run_id: UUID, state: State, *, reason: str = "", by: str = "") -> None:
     """Leave a line in the run's time line, in the transaction of the change, and wake the pages."""
-    text = str(REASONS[reason]) if reason else str(state.label)
-    RunEvent.objects.create(run_id=run_id, kind="state", text=text, by=by, data={"state": state.value, "reason": reason})
+    with translation.override(None):  # kept as it stands in the source; `presentation.event` translates it
+        text = str(REASONS[reason]) if reason else str(state.label)
+    RunEvent.objects.create(
+        run_id=run_id, kind="state", text=text, by=by, data={"state": state.value, "reason": reason}
+    )
     ring_pages(run_id)
 
 
-def _until() -> Any:
+def _until() -> datetime:
     return db_now() + timedelta(seconds=LEASE_SECONDS)

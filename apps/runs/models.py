@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import Base, Tenanted
 from apps.pools.models import WorkerPool
@@ -40,7 +36,9 @@ class Run(LoadOptions, Tenanted):
     note = models.CharField(max_length=500, blank=True)
     requested_by = models.CharField(max_length=200)
     """Label of the actor; outlives the account."""
-    requested_by_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
 
     # where it is
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -81,8 +79,6 @@ class Run(LoadOptions, Tenanted):
     """`{"collected": n, "locust": n | null, "difference": n | null, "endpoints": […those that differ…]}`."""
     tables_version = models.PositiveIntegerField(default=0)
     """Goes up when failures, exceptions or endpoint totals change, so that a reader knows without reading them."""
-    warnings = models.JSONField(default=list, blank=True)
-    """`[{"code", "text"}]`: what Locust or the engine complained about, each once."""
     generator = models.JSONField(default=dict, blank=True)
     """`{"cpu_percent", "rss_bytes", "cpu_peak_percent"}` of the Locust process."""
 
@@ -99,9 +95,9 @@ class Run(LoadOptions, Tenanted):
         indexes = [
             models.Index(fields=["project", "-id"], name="run_project_newest"),
             models.Index(fields=["scenario", "-id"], name="run_scenario_newest"),
-            models.Index(
-                fields=["state", "lease_until"], name="run_active", condition=~models.Q(state__in=sorted(TERMINAL))
-            ),
+            # Neither is for active runs only: SQLite does not see that `state = 'queued'` is one of those.
+            models.Index(fields=["state", "-id"], name="run_state_newest"),
+            models.Index(fields=["project", "state", "-id"], name="run_project_state"),
         ]
 
     def __str__(self) -> str:
@@ -235,7 +231,7 @@ class ScriptException(Base):
 
 
 class LogChunk(Base):
-    """Some lines of Locust's log, in order; the newest ones are kept here while the run is live, all of them in the artifact."""
+    """Some lines of Locust's log, in order: the newest, for the page. The whole log is an artifact."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_chunks")
     seq = models.PositiveIntegerField()

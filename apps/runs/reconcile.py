@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from apps.runs.blocks import TOTAL, Row
@@ -13,10 +13,13 @@ TOLERANCE = 0.001
 MAX_LISTED = 50
 
 
-def reconcile(rows: Iterable[Row], indexes: Mapping[tuple[str, str], int], final: FinalTotals | None) -> dict[str, Any]:
+IndexOf = Callable[[EndpointTotals], int | None]
+
+
+def reconcile(rows: Iterable[Row], index_of: IndexOf, final: FinalTotals | None) -> dict[str, Any]:
     """`{"collected", "locust", "difference", "source", "endpoints": [those that differ]}`.
 
-    `rows` are the stored one-second rows, read back; `difference` = collected - locust, None when Locust never said.
+    `rows` are stored rows of any one tier, read back; `difference` = collected - locust, None when Locust never said.
     """
     collected = _sums(rows)
     total = collected.get(TOTAL, 0)
@@ -27,7 +30,7 @@ def reconcile(rows: Iterable[Row], indexes: Mapping[tuple[str, str], int], final
         "locust": final.total.requests,
         "difference": total - final.total.requests,
         "source": final.source,
-        "endpoints": _differing(collected, indexes, final.endpoints)[:MAX_LISTED],
+        "endpoints": _differing(collected, index_of, final.endpoints)[:MAX_LISTED],
     }
 
 
@@ -47,11 +50,11 @@ def _sums(rows: Iterable[Row]) -> dict[int, int]:
 
 
 def _differing(
-    collected: Mapping[int, int], indexes: Mapping[tuple[str, str], int], endpoints: Sequence[EndpointTotals]
+    collected: Mapping[int, int], index_of: IndexOf, endpoints: Sequence[EndpointTotals]
 ) -> list[dict[str, Any]]:
     rows = []
     for endpoint in endpoints:
-        index = indexes.get((endpoint.method, endpoint.name))
+        index = index_of(endpoint)
         counted = collected.get(index, 0) if index is not None else 0
         if counted != endpoint.requests:
             names = {"method": endpoint.method, "name": endpoint.name}

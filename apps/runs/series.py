@@ -65,9 +65,14 @@ def metric_names() -> list[str]:
 
 def load(run: Run, window: Window) -> tuple[list[Row], int]:
     """The rows of a window at a step that gives at most `window.points`, and that step in seconds."""
-    first, last = _ends(run, window)
-    step = _step(max(1, last - first + 1), window.points)
-    tier = max(size for size in tiers.TIERS if size <= step)
+    ends = _ends(run, window)
+    if ends is None:
+        return [], 1
+    first, last = ends
+    step = _step(last - first + 1, window.points)
+    tier = _tier(step)
+    # Whole steps: a row that begins before the window may reach into it.
+    first = first // step * step
     rows = tiers.read(run.pk, tier, from_t=first, to_t=last)
     if tier > 1:
         fresh = tiers.read(run.pk, 1, from_t=max(first, tiers.rolled_until(run.pk)), to_t=last)
@@ -75,9 +80,7 @@ def load(run: Run, window: Window) -> tuple[list[Row], int]:
     return (blocks.roll_up(rows, step) if step > tier else rows), step
 
 
-def answer(
-    run: Run, window: Window, *, endpoints: Sequence[int | None], metrics: Sequence[str]
-) -> dict[str, Any]:
+def answer(run: Run, window: Window, *, endpoints: Sequence[int | None], metrics: Sequence[str]) -> dict[str, Any]:
     """The wire form: `{"from", "to", "step_s", "t": […], "series": [{"endpoint", metric: […]}, …]}`.
 
     `t` holds epoch seconds; every list is as long as `t`, with None where nothing is known. Endpoint None is all.
@@ -123,11 +126,11 @@ def _one(
 
 
 def _covered(marks: list[Row | None], step: int) -> list[float]:
-    """Seconds each row stands for: the step, but at the run's ends only what was measured."""
-    last = len(marks) - 1
+    """Seconds each row stands for: the step, but beside the run's ends and gaps only what was measured."""
+    neighbours = zip([None, *marks], marks, [*marks[1:], None], strict=False)
     return [
-        float(step if row is None or 0 < place < last else min(step, max(1, row.seconds)))
-        for place, row in enumerate(marks)
+        float(min(step, max(1, row.seconds)) if row and (before is None or after is None) else step)
+        for before, row, after in neighbours
     ]
 
 
@@ -142,19 +145,29 @@ def _with_gaps(rows: list[Row], step: int) -> list[Row | None]:
     return marks
 
 
-def _ends(run: Run, window: Window) -> tuple[int, int]:
-    started = int(run.started_at.timestamp()) - 1 if run.started_at else 0
-    last_known = int(run.last_tick_at.timestamp()) if run.last_tick_at else started
-    first = started if window.from_t is None else window.from_t
-    last = last_known if window.to_t is None else window.to_t
-    return first, max(first, last)
+def _ends(run: Run, window: Window) -> tuple[int, int] | None:
+    """The part of the window in which there is anything; None when there is nothing."""
+    stored = tiers.span(run.pk)
+    if stored is None or run.last_tick_at is None:
+        return None
+    # Not what was stored since `run` was read: ticks after its `last_seq` are the next message's.
+    newest = min(stored[1], int(run.last_tick_at.timestamp()))
+    first = stored[0] if window.from_t is None else max(stored[0], window.from_t)
+    last = newest if window.to_t is None else min(newest, window.to_t)
+    return (first, last) if first <= last else None
 
 
 def _step(span_s: int, points: int) -> int:
-    """The smallest step that needs no more than `points` rows, and that a tier divides."""
-    step = max(1, math.ceil(span_s / points))
-    tier = max(size for size in tiers.TIERS if size <= step)
+    """The smallest step that a tier divides and that needs at most `points` rows, wherever the first one begins."""
+    if span_s <= points:
+        return 1
+    step = math.ceil(span_s / max(1, points - 1))
+    tier = _tier(step)
     return math.ceil(step / tier) * tier
+
+
+def _tier(step: int) -> int:
+    return max(size for size in tiers.TIERS if size <= step)
 
 
 def _round(value: Value) -> Value:

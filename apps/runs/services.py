@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,14 +14,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from apps.core.clock import db_now
 from apps.core.errors import Conflict, Invalid
 from apps.core.queue import is_ringing, pool_queue, ring
 from apps.pools.models import WorkerPool
 from apps.runs.lease import note_state
 from apps.runs.models import Run, RunEvent
 from apps.runs.notify import ring_pages
-from apps.runs.states import HELD, State
+from apps.runs.states import TERMINAL, State
 from apps.scenarios import load as loads
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams import audit
@@ -41,6 +44,20 @@ class Extras:
 
     note: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An end that somebody wants. `text` is translated where it is shown."""
+
+    action: str
+    field_name: str
+    reason: str
+    text: str
+
+
+STOP = _Wish("run.stop", "stop_requested_at", "stop_requested", gettext_noop("Stop requested"))
+ABORT = _Wish("run.abort", "abort_requested_at", "abort_requested", gettext_noop("Abort requested"))
 
 
 def start(
@@ -65,28 +82,31 @@ def start(
     load = loads.settle({name: getattr(scenario, name) for name in loads.FIELDS} | dict(options or {}))
     _check(version, load, extras)
     with transaction.atomic():
-        run = _insert(scenario, version, pool, load, extras, by)
-    return run
+        return _insert(scenario, version, pool, load, extras, by)
 
 
 def stop(*, run: Run, by: Actor) -> Run:
-    """Ask for an end in good order: `on_stop`, final numbers, report. A run that still waits ends at once."""
-    return _end(run, by, field_name="stop_requested_at", reason="stop_requested", action="run.stop")
+    """Ask for an end in good order: `on_stop`, final numbers, report. A run that still waits ends at once.
+
+    Raises Conflict when it is over.
+    """
+    return _end(run, by, STOP)
 
 
 def abort(*, run: Run, by: Actor) -> Run:
-    """Ask for an end at once; the last seconds may be missing."""
-    return _end(run, by, field_name="abort_requested_at", reason="abort_requested", action="run.abort")
+    """Ask for an end at once; the last seconds may be missing. Raises Conflict when it is over."""
+    return _end(run, by, ABORT)
 
 
 @transaction.atomic
 def add_note(*, run: Run, text: str, by: Actor) -> RunEvent:
-    """Pin a line to the run's time line."""
+    """Pin a line to the run's time line. Raises Invalid."""
     text = " ".join(text.split())
-    if not text or len(text) > NOTE_CHARS:
+    if not text or len(text) > NOTE_CHARS or not _is_plain(text):
         sentence = _("A note has 1 to %(limit)d characters.") % {"limit": NOTE_CHARS}
         raise Invalid(sentence, code="bad_note", fields={"text": [sentence]})
     event = RunEvent.objects.create(run=run, kind="note", text=text, by=by.label)
+    audit.record("run.note", obj=run, team=run.project.team, by=by)
     ring_pages(run.pk)
     return event
 
@@ -97,17 +117,22 @@ def to_spec(run: Run) -> engine.RunSpec:
     return replace(loads.to_spec(load, locustfile=run.version.locustfile), run_id=str(run.pk))
 
 
-def ring_doorbell(run_id: UUID) -> None:
-    """Ask the pool's runners to look, unless they were asked and have not come to it. Redis may be away: later again."""
-    run = Run.objects.select_related("pool").only("rings", "pool__name").get(pk=run_id)
-    queue = pool_queue(run.pool.name)
+def ring_doorbell(run_id: UUID) -> bool:
+    """Ask the pool's runners to look, unless they were asked and have not come to it. False when Redis is away."""
+    run = Run.objects.select_related("pool").only("rings", "pool__name").filter(pk=run_id, state=State.QUEUED).first()
+    if run is None:
+        return True
+    queue, waiting = pool_queue(run.pool.name), Run.objects.filter(pk=run_id, state=State.QUEUED, rings=run.rings)
     try:
         if run.rings and is_ringing(queue, run_id=str(run_id), attempt=run.rings):
-            return
-        Run.objects.filter(pk=run_id).update(rung_at=timezone.now(), rings=run.rings + 1)
-        ring(queue, run_id=str(run_id), attempt=run.rings + 1)
+            waiting.update(rung_at=db_now())
+        # Of two that ring at once, one.
+        elif waiting.update(rung_at=db_now(), rings=run.rings + 1):
+            ring(queue, run_id=str(run_id), attempt=run.rings + 1)
     except redis.RedisError as error:
         log.warning("no doorbell for run %s, the keeper will ring: %s", run_id, error)
+        return False
+    return True
 
 
 def _insert(
@@ -135,28 +160,31 @@ def _insert(
     )
     note_state(run.pk, State.QUEUED, by=by.label)
     audit.record("run.start", obj=run, team=project.team, by=by, version=version.number, users=run.users)
-    transaction.on_commit(lambda: ring_doorbell(run.pk))
+    # Robust: whatever goes wrong with the bell, the run is queued by then.
+    transaction.on_commit(lambda: ring_doorbell(run.pk), robust=True)
     return run
 
 
-def _end(run: Run, by: Actor, *, field_name: str, reason: str, action: str) -> Run:
+@transaction.atomic
+def _end(run: Run, by: Actor, wish: _Wish) -> Run:
     now = timezone.now()
-    with transaction.atomic():
-        waiting = Run.objects.filter(pk=run.pk, state=State.QUEUED)
-        wish = {field_name: now, "stopped_by": by.label}
-        if waiting.update(state=State.STOPPED, reason=reason, finished_at=now, **wish):
-            note_state(run.pk, State.STOPPED, reason=reason, by=by.label)
-        elif not Run.objects.filter(pk=run.pk, state__in=sorted(HELD)).update(**wish):
+    held = Run.objects.select_for_update().get(pk=run.pk)
+    asked = {wish.field_name: now, "stopped_by": by.label}
+    match State(held.state):
+        case State.QUEUED:
+            Run.objects.filter(pk=run.pk).update(state=State.STOPPED, reason=wish.reason, finished_at=now, **asked)
+            note_state(run.pk, State.STOPPED, reason=wish.reason, by=by.label)
+        case state if state in TERMINAL:
             raise Conflict(_("This run is over already."), code="run_over")
-        else:
-            RunEvent.objects.create(run=run, kind="request", text=str(_ACTION_TEXT[action]()), by=by.label)
+        case _ if held.abort_requested_at or getattr(held, wish.field_name):
+            return run  # it is being done
+        case _:
+            Run.objects.filter(pk=run.pk).update(**asked)
+            RunEvent.objects.create(run=run, kind="request", text=wish.text, by=by.label)
             ring_pages(run.pk)
-        audit.record(action, obj=run, team=run.project.team, by=by)
+    audit.record(wish.action, obj=run, team=run.project.team, by=by)
     run.refresh_from_db()
     return run
-
-
-_ACTION_TEXT = {"run.stop": lambda: _("Stop requested"), "run.abort": lambda: _("Abort requested")}
 
 
 def _check(version: ScenarioVersion, load: Mapping[str, Any], extras: Extras) -> None:
@@ -164,10 +192,16 @@ def _check(version: ScenarioVersion, load: Mapping[str, Any], extras: Extras) ->
     problems = engine.check(loads.to_spec(load, locustfile=version.locustfile))
     if problems:
         loads.refuse(problems)
-    if len(extras.note) > NOTE_CHARS:
+    if len(extras.note) > NOTE_CHARS or not _is_plain(" ".join(extras.note.split())):
         sentence = _("At most %(limit)d characters.") % {"limit": NOTE_CHARS}
         raise Invalid(sentence, fields={"note": [sentence]})
-    if len(extras.labels) > MAX_LABELS or any(len(text) > MAX_LABEL_CHARS for pair in extras.labels.items() for text in pair):
+    texts = [text for pair in extras.labels.items() for text in pair]
+    if len(extras.labels) > MAX_LABELS or not all(_is_plain(text) and len(text) <= MAX_LABEL_CHARS for text in texts):
         limits = {"count": MAX_LABELS, "limit": MAX_LABEL_CHARS}
         sentence = _("At most %(count)d labels of %(limit)d characters.") % limits
         raise Invalid(sentence, fields={"labels": [sentence]})
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is text for one line, which any database keeps: no control characters, no halves of characters."""
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in text)

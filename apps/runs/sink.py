@@ -8,7 +8,6 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from apps.runs.lease import Fenced
 from apps.runs.models import Run
 from apps.runs.recording import Recorder
 from apps.runs.states import State
@@ -22,7 +21,7 @@ STEPS = {
     "spawning_complete": gettext_noop("All users started"),
     "test_stop": gettext_noop("Users stopped"),
 }
-"""Events of the engine that are lines of the page's list; the sentence is translated where it is shown."""
+"""Events of the engine that are lines of the page's list; `presentation.event` translates the sentence."""
 
 
 class RunSink:
@@ -41,7 +40,7 @@ class RunSink:
         if kind == "test_start":
             self._begin()
         if kind == "stopping":
-            self._stopping(str(data.get("by", "")))
+            self._stopping()
         if kind in STEPS and kind not in self._told:
             self._recorder.step(STEPS[kind], **_plain(data))
             self._told.add(kind)
@@ -59,19 +58,19 @@ class RunSink:
         self._recorder.log(lines)
 
     def generator(self, cpu_percent: float, rss_bytes: int) -> None:
-        self._recorder.generator(cpu_percent, rss_bytes)
+        # Loading the script and writing the report keep a core busy too, but distort nothing.
+        loaded = "test_start" in self._told and "test_stop" not in self._told
+        self._recorder.generator(cpu_percent, rss_bytes, loaded=loaded)
 
     def _begin(self) -> None:
         """Delivered again after a failure, it must not fail for having been done."""
         if Run.objects.filter(pk=self._recorder.run_id, state=State.STARTING).exists():
             self._recorder.lease.move(State.RUNNING, started_at=timezone.now())
 
-    def _stopping(self, by: str) -> None:
-        try:
-            self._recorder.lease.move(State.STOPPING, by=by)
-        except Fenced:
-            # Already stopping; a fence that is really lost shows at the next renewal.
-            return
+    def _stopping(self) -> None:
+        """As `_begin`: done once, however often it is asked for."""
+        if Run.objects.filter(pk=self._recorder.run_id, state__in=[State.STARTING, State.RUNNING]).exists():
+            self._recorder.lease.move(State.STOPPING)
 
 
 def _plain(data: Mapping[str, object]) -> dict[str, Any]:

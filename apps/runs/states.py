@@ -61,19 +61,17 @@ REASONS = {
     "locust_killed": _("The Locust process was killed from outside the portal."),
     "locust_crashed": _("The Locust process ended with an error."),
     "host_lost": _("The runner that owned it was lost; what had been collected is kept."),
-    "invalid_spec": _("The load asked for is outside the limits."),
+    "refused": _("The load asked for is outside the limits."),
     "runner_error": _("The runner could not carry it out; its log has the details."),
-    "artifact_error": _("The results could not all be kept."),
 }
-"""Stable codes with a sentence for people. An empty reason means: nothing to explain yet."""
+"""Stable codes with a sentence for people; all of the engine's are among them. Empty means: nothing to explain yet."""
 
 INVALID_REASONS = {
     "counts_differ": _("The collected requests and Locust's own total differ by more than 0.1 %."),
     "no_final_totals": _("Locust did not get to write its final numbers."),
     "generator_cpu": _("The load generator's CPU was too hot: it may have measured itself."),
     "users_not_reached": _("The users asked for were never reached."),
-    "stalled": _("For a while users were waiting and not one request completed."),
-    "collector_gap": _("Live figures are missing for a part of the run."),
+    "collector_gap": _("Live figures are missing, or came late, for a part of the run."),
 }
 
 

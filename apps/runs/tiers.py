@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from apps.runs import blocks
 from apps.runs.blocks import Row
@@ -33,12 +34,15 @@ def close_spans(run_id: UUID, *, before_t: int) -> None:
             _pack(run_id, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step])
 
 
-def close_all(run_id: UUID, *, last_t: int) -> None:
-    """Pack and roll up a run that is over, its last unfinished minute included."""
-    close_spans(run_id, before_t=(last_t // 60 + 1) * 60)
+def close_all(run_id: UUID) -> None:
+    """Pack and roll up a run that is over, its last unfinished minute included. Safe to repeat."""
+    stored = span(run_id)
+    if stored is None:
+        return
     with transaction.atomic():
+        close_spans(run_id, before_t=(stored[1] // 60 + 1) * 60)
         for step in TIERS:
-            _pack(run_id, step, last_t + PACK_SECONDS[step])
+            _pack(run_id, step, stored[1] + PACK_SECONDS[step])
 
 
 def read(run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None) -> list[Row]:
@@ -48,15 +52,14 @@ def read(run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | No
         found = found.filter(last_t__gte=from_t)
     if to_t is not None:
         found = found.filter(first_t__lte=to_t)
-    rows = (row for data in found.values_list("data", flat=True) for row in blocks.decode(data))
+    rows = _rows(found)
     return [row for row in rows if (from_t is None or row.t >= from_t) and (to_t is None or row.t <= to_t)]
 
 
 def read_after(run_id: UUID, seq: int) -> list[Row]:
     """One-second rows that came after `seq`, in order."""
     found = SampleBlock.objects.filter(run_id=run_id, step_s=1, last_seq__gt=seq).order_by("first_seq")
-    rows = (row for data in found.values_list("data", flat=True) for row in blocks.decode(data))
-    return [row for row in rows if row.seq > seq]
+    return [row for row in _rows(found) if row.seq > seq]
 
 
 def rolled_until(run_id: UUID) -> int:
@@ -65,10 +68,12 @@ def rolled_until(run_id: UUID) -> int:
     return (last[0] + 60) if last else 0
 
 
-def last_t(run_id: UUID) -> int | None:
-    """The newest second stored; None when there is none."""
-    newest = SampleBlock.objects.filter(run_id=run_id, step_s=1).order_by("-first_seq").values_list("last_t", flat=True)
-    return newest.first()
+def span(run_id: UUID) -> tuple[int, int] | None:
+    """The first and the newest second stored; None when there is none."""
+    seconds = SampleBlock.objects.filter(run_id=run_id, step_s=1)
+    first = seconds.order_by("first_seq").values_list("first_t", flat=True).first()
+    last = seconds.order_by("-first_seq").values_list("last_t", flat=True).first()
+    return None if first is None or last is None else (first, last)
 
 
 def _unrolled(run_id: UUID, before_t: int) -> list[Row]:
@@ -84,10 +89,14 @@ def _pack(run_id: UUID, step_s: int, before_t: int) -> None:
     for group in spans.values():
         if len(group) > 1:
             ids = [block.pk for block in group]
-            data = SampleBlock.objects.filter(pk__in=ids).order_by("first_seq").values_list("data", flat=True)
-            rows = [row for piece in data for row in blocks.decode(piece)]
+            rows = list(_rows(SampleBlock.objects.filter(pk__in=ids).order_by("first_seq")))
             SampleBlock.objects.filter(pk__in=ids).delete()
             _store(run_id, step_s, rows)
+
+
+def _rows(found: QuerySet[SampleBlock]) -> Iterator[Row]:
+    for data in found.values_list("data", flat=True):
+        yield from blocks.decode(bytes(data))
 
 
 def _store(run_id: UUID, step_s: int, rows: Sequence[Row], *, level: int = 6) -> None:
