@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,13 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.errors import HatcheryError
 from apps.runs import live
-from apps.runs.live import News
+from apps.runs.live import Feed, News
 from apps.runs.models import Run
 from apps.teams.access import get_for
 from apps.teams.actors import Actor
 from apps.teams.sockets import current_actor
+
+log = logging.getLogger(__name__)
 
 NOT_ALLOWED = 4403
 NOT_THERE = 4404
@@ -28,7 +31,7 @@ RESYNC_EVERY_SECONDS = 1.0
 """A client that asks more often is answered this often."""
 
 
-class RunConsumer(AsyncWebsocketConsumer):
+class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
     """`/ws/runs/<id>/`: a snapshot, then ticks and changes; `{"type": "resync"}` asks for a new snapshot.
 
     News comes from the process's one feed of the run. A sender of its own sends it, so that one slow browser holds up
@@ -43,13 +46,14 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._wake = asyncio.Event()
         self._wake.set()
         self._seq = 0
+        self._snapshot_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         await self.accept()
         if not await self._may_see(self.scope["actor"]):
             await self.close(NOT_THERE)
             return
-        live.feeds.join(self.run_id, self._hand_over)
-        self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._watch_rights())]
+        feed = live.feeds.join(self.run_id, self._hand_over)
+        self._tasks = [asyncio.create_task(self._send_all(feed)), asyncio.create_task(self._watch_rights())]
 
     async def disconnect(self, code: int) -> None:
         """Forget the socket."""
@@ -76,17 +80,20 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._wake.set()
 
     def _ask_for_snapshot(self) -> None:
-        while not self._pending.empty():
-            self._pending.get_nowait()
+        self._forget_pending()
         self._resync = True
         self._wake.set()
 
-    async def _send_all(self) -> None:
+    def _forget_pending(self) -> None:
+        while not self._pending.empty():
+            self._pending.get_nowait()
+
+    async def _send_all(self, feed: Feed) -> None:
+        await feed.ready.wait()
         while True:
             await self._wake.wait()
             self._wake.clear()
             if self._resync:
-                self._resync = False
                 await self._send_snapshot()
             while not self._pending.empty() and not self._resync:
                 seq, text = self._pending.get_nowait()
@@ -95,22 +102,41 @@ class RunConsumer(AsyncWebsocketConsumer):
                     await self.send(text_data=text)
 
     async def _send_snapshot(self) -> None:
-        read = database_sync_to_async(_snapshot_text, thread_sensitive=False)
+        """Not more often than every RESYNC_EVERY_SECONDS, whoever asks how often."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._snapshot_at + RESYNC_EVERY_SECONDS - loop.time())
+        self._snapshot_at = loop.time()
+        self._resync = False
+        self._forget_pending()  # what is older than the snapshot would turn the page back
         try:
-            self._seq, text = await read(self.run_id)
+            self._seq, text = await database_sync_to_async(_snapshot_text, thread_sensitive=False)(self.run_id)
         except Run.DoesNotExist:
-            await self.close(NOT_THERE)
+            await self._end(NOT_THERE)
+            return
+        except Exception:
+            log.warning("run %s: no snapshot; trying again", self.run_id, exc_info=True)
+            self._ask_for_snapshot()
             return
         await self.send(text_data=text)
-        await asyncio.sleep(RESYNC_EVERY_SECONDS if self._resync else 0)
 
     async def _watch_rights(self) -> None:
         """Somebody who was removed stops seeing within half a minute."""
         while True:
             await asyncio.sleep(REAUTHORISE_SECONDS)
-            if not await self._may_see(await current_actor(self.scope)):
-                await self.close(NOT_ALLOWED)
-                return
+            try:
+                if await self._may_see(await current_actor(self.scope)):
+                    continue
+            except Exception:
+                log.warning("run %s: a reader's rights could not be read; asking again", self.run_id, exc_info=True)
+                continue
+            await self._end(NOT_ALLOWED)
+            return
+
+    async def _end(self, code: int) -> None:
+        """Say goodbye, and nothing more."""
+        live.feeds.leave(self.run_id, self._hand_over)
+        self._forget_pending()
+        await self.close(code)
 
     async def _may_see(self, actor: Actor | None) -> bool:
         if actor is None:

@@ -21,19 +21,30 @@ from django.utils import timezone
 
 from apps.core.clock import utc
 from apps.runs import presentation, selectors, series, tiers
-from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, ScriptException
+from apps.runs.models import Endpoint, Failure, Run, RunEvent, ScriptException
 from apps.runs.notify import group_name
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 1.0
 """Without a doorbell; with one it looks at once."""
+LOOK_WHEN_OVER_SECONDS = 10.0
+"""Of a run that is over nothing is new but a note now and then."""
 LAYER_RETRY_SECONDS = 2.0
 SNAPSHOT_ENDPOINTS = 12
 SNAPSHOT_METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"]
-SNAPSHOT_LOG_CHUNKS = 50
+SNAPSHOT_EVENTS = 500
+SNAPSHOT_EXCEPTIONS = 100
+SNAPSHOT_TEXT_CHARS = 1_000
+SNAPSHOT_TRACEBACK_CHARS = 4_000
+EVENTS_LOOKED_AT = 100
+"""Newest events that are compared with those already told."""
 MAX_TICKS_AT_ONCE = 30
 """Further behind than this, a socket gets a snapshot instead."""
+
+
+Head = tuple[object, ...]
+"""Changes whenever what stands above the charts should."""
 
 
 @dataclass(slots=True)
@@ -41,10 +52,12 @@ class Seen:
     """How far a reader has read."""
 
     seq: int = 0
-    event: UUID | None = None
+    events: set[UUID] = field(default_factory=set)
     log: int = 0
     tables: int = -1
-    state: str = ""
+    tables_text: str = ""
+    head: Head = ()
+    is_over: bool = False
 
 
 @dataclass(slots=True)
@@ -54,7 +67,7 @@ class News:
     messages: list[tuple[int, str]] = field(default_factory=list)
     """`(seq, text)`; seq is 0 for a message that is no tick."""
     overrun: bool = False
-    """More ticks than anyone should be sent one by one."""
+    """More than anyone should be sent bit by bit, or nothing any more: look at the whole."""
 
 
 def snapshot(run_id: UUID) -> dict[str, Any]:
@@ -63,7 +76,8 @@ def snapshot(run_id: UUID) -> dict[str, Any]:
     seq = run.last_seq
     endpoints = list(Endpoint.objects.filter(run_id=run_id).order_by("index"))
     busiest = sorted(endpoints, key=lambda row: row.totals.get("requests", 0), reverse=True)[:SNAPSHOT_ENDPOINTS]
-    lines = _newest_log(run_id)
+    log_seq, lines = _newest_log(run_id)
+    events = RunEvent.objects.filter(run_id=run_id).order_by("id")[:SNAPSHOT_EVENTS]
     shown: list[int | None] = [None, *sorted(row.index for row in busiest)]
     return {
         "type": "snapshot",
@@ -73,8 +87,8 @@ def snapshot(run_id: UUID) -> dict[str, Any]:
         "endpoints": [presentation.endpoint(row) for row in endpoints],
         "series": _series(run, shown),
         **_tables(run_id),
-        "events": [presentation.event(row) for row in RunEvent.objects.filter(run_id=run_id).order_by("id")[:500]],
-        "log": {"seq": lines[0], "lines": lines[1]},
+        "events": [presentation.event(row) for row in events],
+        "log": {"seq": log_seq, "lines": lines},
     }
 
 
@@ -86,8 +100,15 @@ def run_message(run: Run) -> dict[str, Any]:
 def position(run_id: UUID) -> Seen:
     """Where a reader stands that knows everything stored now."""
     run = _run(run_id)
-    event = RunEvent.objects.filter(run_id=run_id).order_by("-id").values_list("pk", flat=True).first()
-    return Seen(run.last_seq, event, _newest_log(run_id, chunks=1)[0], run.tables_version, _state(run))
+    events = {row.pk for row in _newest_events(run_id)}
+    return Seen(
+        seq=run.last_seq,
+        events=events,
+        log=_newest_log(run_id)[0],
+        tables=run.tables_version,
+        head=_head(run),
+        is_over=run.is_over,
+    )
 
 
 def news(run_id: UUID, seen: Seen) -> News:
@@ -97,7 +118,7 @@ def news(run_id: UUID, seen: Seen) -> News:
     if run.tables_version != seen.tables:
         rows = Endpoint.objects.filter(run_id=run_id).order_by("index")
         _tell(found, {"type": "endpoints", "endpoints": [presentation.endpoint(row) for row in rows]})
-        _tell(found, {"type": "tables", **_tables(run_id)})
+        _tell_tables(run_id, seen, found)
         seen.tables = run.tables_version
     if run.last_seq > seen.seq:
         _ticks(run_id, seen, found)
@@ -106,9 +127,9 @@ def news(run_id: UUID, seen: Seen) -> News:
     if lines:
         _tell(found, {"type": "log", "seq": newest, "lines": lines})
         seen.log = newest
-    if _state(run) != seen.state:
+    if (head := _head(run)) != seen.head:
         _tell(found, {"type": "state", "now": utc(timezone.now()), "run": run_message(run)})
-        seen.state = _state(run)
+        seen.head, seen.is_over = head, run.is_over
     return found
 
 
@@ -118,6 +139,8 @@ class Feed:
     def __init__(self, run_id: UUID) -> None:
         self.run_id = run_id
         self.sockets: set[Callable[[News], None]] = set()
+        self.ready = asyncio.Event()
+        """Set once it knows where it stands: a snapshot read from then on leaves nothing out."""
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -134,24 +157,28 @@ class Feed:
                 task.cancel()
 
     async def _look(self) -> None:
-        read_position = database_sync_to_async(position, thread_sensitive=False)
-        read_news = database_sync_to_async(news, thread_sensitive=False)
         seen: Seen | None = None
         while True:
+            self._bell.clear()  # before reading: news that come while it reads ring again
             try:
                 if seen is None:
-                    seen = await read_position(self.run_id)
-                found = await read_news(self.run_id, seen)
-                if found.messages or found.overrun:
-                    for hand_over in list(self.sockets):
-                        hand_over(found)
+                    seen = await database_sync_to_async(position, thread_sensitive=False)(self.run_id)
+                    self.ready.set()
+                self._hand_over(await database_sync_to_async(news, thread_sensitive=False)(self.run_id, seen))
             except Run.DoesNotExist:
+                self.ready.set()
+                self._hand_over(News(overrun=True))  # looking at the whole, they find that it is gone
                 return
             except Exception:
                 log.warning("run %s: its news could not be read; trying again", self.run_id, exc_info=True)
-            self._bell.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), LOOK_EVERY_SECONDS)
+                patience = LOOK_EVERY_SECONDS if seen is None or not seen.is_over else LOOK_WHEN_OVER_SECONDS
+                await asyncio.wait_for(self._bell.wait(), patience)
+
+    def _hand_over(self, found: News) -> None:
+        if found.messages or found.overrun:
+            for hand_over in list(self.sockets):
+                hand_over(found)
 
     async def _listen(self) -> None:
         """Wait for the doorbell; when Redis is away, the timer alone has to do."""
@@ -176,13 +203,14 @@ class Feeds:
     def __init__(self) -> None:
         self._feeds: dict[UUID, Feed] = {}
 
-    def join(self, run_id: UUID, hand_over: Callable[[News], None]) -> None:
-        """Hand every news of the run to `hand_over` from now on."""
+    def join(self, run_id: UUID, hand_over: Callable[[News], None]) -> Feed:
+        """Hand every news of the run to `hand_over` from now on; take the first snapshot when the feed is `ready`."""
         feed = self._feeds.get(run_id)
         if feed is None:
             feed = self._feeds[run_id] = Feed(run_id)
             feed.start()
         feed.sockets.add(hand_over)
+        return feed
 
     def leave(self, run_id: UUID, hand_over: Callable[[News], None]) -> None:
         """No more."""
@@ -199,13 +227,12 @@ feeds = Feeds()
 
 
 def _run(run_id: UUID) -> Run:
-    return selectors.with_names(Run.objects.filter(pk=run_id)).get()
+    return selectors.presented(Run.objects.filter(pk=run_id)).get()
 
 
-def _state(run: Run) -> str:
-    """Changes whenever the header of the page should."""
-    parts = (run.state, run.reason, run.totals, run.generator, run.stop_requested_at, run.abort_requested_at)
-    return json.dumps(parts, default=str) + str(selectors.queue_position(run))
+def _head(run: Run) -> Head:
+    asked = (run.stop_requested_at, run.abort_requested_at)
+    return (run.state, run.reason, run.totals, run.generator, *asked, selectors.queue_position(run))
 
 
 def _series(run: Run, shown: list[int | None]) -> dict[str, Any]:
@@ -217,10 +244,23 @@ def _series(run: Run, shown: list[int | None]) -> dict[str, Any]:
 
 
 def _tables(run_id: UUID) -> dict[str, Any]:
-    return {
-        "failures": presentation.failures(Failure.objects.filter(run_id=run_id)),
-        "exceptions": presentation.exceptions(ScriptException.objects.filter(run_id=run_id)),
-    }
+    """What fits into a message; REST has all of it."""
+    failures = presentation.failures(Failure.objects.filter(run_id=run_id))
+    exceptions = presentation.exceptions(ScriptException.objects.filter(run_id=run_id)[:SNAPSHOT_EXCEPTIONS])
+    for row in failures:
+        row["error"] = row["error"][:SNAPSHOT_TEXT_CHARS]
+    for row in exceptions:
+        row["message"] = row["message"][:SNAPSHOT_TEXT_CHARS]
+        row["traceback"] = row["traceback"][:SNAPSHOT_TRACEBACK_CHARS]
+    return {"failures": failures, "exceptions": exceptions}
+
+
+def _tell_tables(run_id: UUID, seen: Seen, found: News) -> None:
+    """Endpoints change every few seconds, these seldom."""
+    text = _text({"type": "tables", **_tables(run_id)})
+    if text != seen.tables_text:
+        found.messages.append((0, text))
+        seen.tables_text = text
 
 
 def _ticks(run_id: UUID, seen: Seen, found: News) -> None:
@@ -234,17 +274,19 @@ def _ticks(run_id: UUID, seen: Seen, found: News) -> None:
 
 
 def _events(run_id: UUID, seen: Seen, found: News) -> None:
-    fresh = RunEvent.objects.filter(run_id=run_id).order_by("id")
-    if seen.event is not None:
-        fresh = fresh.filter(pk__gt=seen.event)
-    for row in fresh:
-        _tell(found, {"type": "event", "event": presentation.event(row)})
-        seen.event = row.pk
+    """Compared one by one: an id of another host, or of a longer transaction, may sort before one that was seen."""
+    for row in _newest_events(run_id):
+        if row.pk not in seen.events:
+            _tell(found, {"type": "event", "event": presentation.event(row)})
+            seen.events.add(row.pk)
 
 
-def _newest_log(run_id: UUID, chunks: int = SNAPSHOT_LOG_CHUNKS) -> tuple[int, list[str]]:
-    newest = LogChunk.objects.filter(run_id=run_id).order_by("-seq").values_list("seq", flat=True).first() or 0
-    return selectors.log_after(run_id, max(0, newest - chunks))
+def _newest_events(run_id: UUID) -> list[RunEvent]:
+    return list(RunEvent.objects.filter(run_id=run_id).order_by("-id")[:EVENTS_LOOKED_AT])[::-1]
+
+
+def _newest_log(run_id: UUID) -> tuple[int, list[str]]:
+    return selectors.log_after(run_id, 0)
 
 
 def _tell(found: News, message: dict[str, Any]) -> None:
