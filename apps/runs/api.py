@@ -44,7 +44,7 @@ from apps.teams.models import Project
 def run_for(request: Request, pk: UUID, permission: str = roles.VIEW) -> Run:
     """The run, if the caller may. Raises Missing, Denied."""
     get_for(actor_of(request), Run, permission, pk=pk)
-    return selectors.with_names(Run.objects.filter(pk=pk)).get()
+    return selectors.presented(Run.objects.filter(pk=pk)).get()
 
 
 class RunList(generics.ListAPIView[Run]):
@@ -54,7 +54,7 @@ class RunList(generics.ListAPIView[Run]):
 
     def get_queryset(self) -> QuerySet[Run]:
         actor, asked = actor_of(self.request), self.request.GET
-        runs = selectors.with_names(list_for(actor, Run))
+        runs = list_for(actor, Run).only("pk")
         if ref := asked.get("project"):
             runs = runs.filter(project=get_by_ref(actor, Project, ref))
         if ref := asked.get("scenario"):
@@ -73,7 +73,8 @@ class RunList(generics.ListAPIView[Run]):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List runs."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response([presentation.run(run) for run in page or []])
+        runs = selectors.presented(selectors.of_page(run.pk for run in page or []))
+        return self.get_paginated_response([presentation.run(run) for run in runs])
 
     @extend_schema(request=RunNew, responses={202: RunOut})
     @idempotent()
@@ -104,7 +105,7 @@ class RunStop(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         """Stop a run: `on_stop`, final numbers, report. 409 `run_over` when it is over."""
         run = run_for(request, pk, roles.RUN_CONTROL)
-        return Response(presentation.run(services.stop(run=run, by=actor_of(request))), status=status.HTTP_202_ACCEPTED)
+        return _accepted(services.stop(run=run, by=actor_of(request)))
 
 
 class RunAbort(APIView):
@@ -114,7 +115,7 @@ class RunAbort(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         """Abort a run at once; its last seconds may be missing. 409 `run_over` when it is over."""
         run = run_for(request, pk, roles.RUN_CONTROL)
-        return Response(presentation.run(services.abort(run=run, by=actor_of(request))), status=status.HTTP_202_ACCEPTED)
+        return _accepted(services.abort(run=run, by=actor_of(request)))
 
 
 class RunEvents(APIView):
@@ -178,7 +179,7 @@ class RunWorkers(APIView):
 class RunLog(APIView):
     """Locust's log."""
 
-    @extend_schema(responses=LogOut, parameters=[OpenApiParameter("after", int, description="`seq` of the last answer.")])
+    @extend_schema(responses=LogOut, parameters=[OpenApiParameter("after", int, description="`seq` of an answer.")])
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the newest lines of the log, or those that came after `after`. The whole log is a download."""
         run = run_for(request, pk)
@@ -190,6 +191,10 @@ class EventPages(CursorPages):
     """In order of time."""
 
     ordering = "id"
+
+
+def _accepted(run: Run) -> Response:
+    return Response(presentation.run(run), status=status.HTTP_202_ACCEPTED)
 
 
 def _one_page(rows: list[dict[str, Any]]) -> Response:
@@ -212,7 +217,7 @@ def _start(actor: Actor, asked: dict[str, Any]) -> Run:
         extras=services.Extras(note=asked.get("note", ""), labels=asked.get("labels", {})),
         by=actor,
     )
-    return selectors.with_names(Run.objects.filter(pk=run.pk)).get()
+    return selectors.presented(Run.objects.filter(pk=run.pk)).get()
 
 
 def _version(scenario: Scenario, number: int | None) -> ScenarioVersion | None:

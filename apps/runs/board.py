@@ -11,7 +11,7 @@ from django.db.models import Count, F, OrderBy, OuterRef, QuerySet, Subquery
 
 from apps.runs import trend
 from apps.runs.models import Run
-from apps.runs.selectors import active, with_names
+from apps.runs.selectors import active, of_page, with_names
 from apps.runs.trend import Trend
 from apps.scenarios import selectors as scenarios
 from apps.scenarios.models import Scenario
@@ -50,7 +50,7 @@ def running(actor: Actor) -> list[Run]:
 
 def recent(actor: Actor) -> list[Run]:
     """The newest runs, active or over."""
-    return list(with_names(list_for(actor, Run)).order_by("-id")[:RECENT_SHOWN])
+    return list(of_page(list_for(actor, Run).order_by("-id").values_list("pk", flat=True)[:RECENT_SHOWN]))
 
 
 def again(actor: Actor) -> list[Run]:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from csp.constants import NONE
 from django.core.files.storage import storages
 from django.http import FileResponse, StreamingHttpResponse
 
+from apps.core.errors import Missing
 from apps.runs.models import Artifact
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+log = logging.getLogger(__name__)
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell begins that a spreadsheet takes for a formula."""
-CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8", ".log": "text/plain; charset=utf-8"}
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".log": "text/plain; charset=utf-8",
+}
 PUBLIC_FILES = frozenset(
     {
         "report.html",
@@ -29,7 +39,7 @@ PUBLIC_FILES = frozenset(
     }
 )
 """What REST serves of a run."""
-MAX_CELL_CHARS = 16 * 1024 * 1024
+MAX_CELL_CHARS = 1024 * 1024
 csv.field_size_limit(MAX_CELL_CHARS)
 SANDBOX = ["allow-scripts"]
 """Locust's report draws its charts by script. Without `allow-same-origin` the script belongs to no origin."""
@@ -47,16 +57,25 @@ REPORT_POLICY: dict[str, Any] = {
 }
 
 
+def stored_file(kept: Artifact) -> IO[bytes]:
+    """Open it. Raises Missing when somebody removed it from storage."""
+    try:
+        stored: IO[bytes] = storages["artifacts"].open(kept.path)
+    except FileNotFoundError:
+        raise Missing from None
+    return stored
+
+
 def download(kept: Artifact, *, prefix: str) -> FileResponse | StreamingHttpResponse:
     """A response that a browser saves and never shows."""
     suffix = f".{kept.name.rpartition('.')[2]}"
     content_type = CONTENT_TYPES.get(suffix, "application/octet-stream")
     filename = f"{prefix}-{kept.name}"
-    stored = storages["artifacts"].open(kept.path)
+    stored = stored_file(kept)
     if suffix != ".csv":
         return FileResponse(stored, as_attachment=True, filename=filename, content_type=content_type)
     text = io.TextIOWrapper(stored, encoding="utf-8", errors="replace", newline="")
-    response = StreamingHttpResponse(harmless_csv(text), content_type=content_type)
+    response = StreamingHttpResponse(harmless_csv(_pieces(text)), content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
 
@@ -65,23 +84,24 @@ def harmless_csv(lines: Iterable[str]) -> Iterator[str]:
     """The same table, row by row, with a quote before every cell that a spreadsheet would calculate."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    for row in csv.reader(lines):
-        writer.writerow([harmless(cell) for cell in row])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+    try:
+        for row in csv.reader(lines):
+            writer.writerow([harmless(cell) for cell in row])
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    except csv.Error as error:  # too late for another answer
+        log.info("a CSV of a run ends before its end: %s", error)
+
+
+def _pieces(text: IO[str]) -> Iterator[str]:
+    """Lines; of one without end, parts. A script may have written anything."""
+    while piece := text.readline(MAX_CELL_CHARS):
+        yield piece
 
 
 def harmless(cell: str) -> str:
     """A cell that is text wherever it is opened. Numbers stay numbers."""
-    if not cell.startswith(FORMULA_STARTS) or _is_number(cell):
+    if not cell.startswith(FORMULA_STARTS) or NUMBER.fullmatch(cell):
         return cell
     return f"'{cell}"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -25,7 +25,9 @@ def render(run: Run) -> str:
 
 def _verdict(suite: ET.Element, run: Run) -> bool:
     """Whether the run itself failed."""
-    case = ET.SubElement(suite, "testcase", classname="run", name=_clean(run.scenario.name), time=f"{run.elapsed_s:.3f}")
+    case = ET.SubElement(
+        suite, "testcase", classname="run", name=_clean(run.scenario.name), time=f"{run.elapsed_s:.3f}"
+    )
     if not run.is_over:
         ET.SubElement(case, "skipped", message=f"The run is {run.state}.")
         return False
@@ -41,7 +43,9 @@ def _endpoint(suite: ET.Element, endpoint: Endpoint) -> None:
     totals = endpoint.totals
     seconds = (totals.get("avg_ms") or 0) / 1000
     case = ET.SubElement(suite, "testcase", classname="endpoint", name=_clean(str(endpoint)), time=f"{seconds:.3f}")
-    figures = ", ".join(f"{name} {totals[name]}" for name in ("requests", "failures", "p50_ms", "p95_ms") if name in totals)
+    figures = ", ".join(
+        f"{name} {totals[name]}" for name in ("requests", "failures", "p50_ms", "p95_ms") if name in totals
+    )
     ET.SubElement(case, "system-out").text = _clean(figures)
 
 

@@ -1,4 +1,4 @@
-"""The wire form of runs: the same for REST, sockets and downloads. Plain dictionaries; text is as hostile as it came."""
+"""The wire form of runs, for REST, sockets and downloads. Plain dictionaries; text is as hostile as it came."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from apps.core.clock import utc, utc_or_none
 from apps.runs.blocks import TOTAL, Cell, Row
@@ -24,7 +25,7 @@ NO_TOTALS = {
 
 
 def run(row: Run) -> dict[str, Any]:
-    """One run, without what hangs on it. Expects `selectors.with_names`."""
+    """One run, without what hangs on it. Expects `selectors.presented`."""
     return {
         "id": str(row.pk),
         "number": row.number,
@@ -37,7 +38,9 @@ def run(row: Run) -> dict[str, Any]:
         "reason": row.reason,
         "reason_text": row.reason_text,
         "verdict": row.verdict,
-        "verdict_reasons": [{"code": code, "text": str(INVALID_REASONS.get(code, code))} for code in row.verdict_reasons],
+        "verdict_reasons": [
+            {"code": code, "text": str(INVALID_REASONS.get(code, code))} for code in row.verdict_reasons
+        ],
         "diagnosis": row.diagnosis,
         "queue_position": queue_position(row),
         "requested_by": row.requested_by,
@@ -75,7 +78,8 @@ def endpoint(row: Endpoint) -> dict[str, Any]:
 
 def event(row: RunEvent) -> dict[str, Any]:
     """One line of the time line."""
-    return {"id": str(row.pk), "at": utc(row.at), "kind": row.kind, "text": row.text, "by": row.by, "data": row.data}
+    text = row.text if row.kind == "note" or not row.text else gettext(row.text)  # what people wrote stays as it is
+    return {"id": str(row.pk), "at": utc(row.at), "kind": row.kind, "text": text, "by": row.by, "data": row.data}
 
 
 def failure(row: Failure) -> dict[str, Any]:

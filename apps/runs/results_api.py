@@ -25,6 +25,8 @@ from apps.runs.views import artifact_response
 
 MAX_LINES = 100
 """Endpoints in one answer of the series."""
+INDEX_DIGITS = 4
+"""More than a thousand endpoints are not told apart."""
 
 
 class AsIs(BaseRenderer):
@@ -35,7 +37,8 @@ class AsIs(BaseRenderer):
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
         """Only errors come here."""
-        return JSONRenderer().render(data)
+        text: bytes = JSONRenderer().render(data)
+        return text
 
 
 class RunSeries(APIView):
@@ -44,8 +47,8 @@ class RunSeries(APIView):
     @extend_schema(
         responses=SeriesOut,
         parameters=[
-            OpenApiParameter("endpoint", str, many=True, description="Index of an endpoint, or `null` for all together."),
-            OpenApiParameter("metrics", str, description=f"With commas between; of: {', '.join(series.metric_names())}."),
+            OpenApiParameter("endpoint", str, many=True, description="Index of an endpoint, or `null` for all."),
+            OpenApiParameter("metrics", str, description=f"With commas between: {', '.join(series.metric_names())}."),
             OpenApiParameter("from", str, description="UTC, ISO 8601, or epoch seconds."),
             OpenApiParameter("to", str, description="As `from`."),
             OpenApiParameter("points", int, description=f"At most so many, up to {series.MAX_POINTS}."),
@@ -97,10 +100,14 @@ def _attachment(text: str, content_type: str, run: Run, name: str) -> HttpRespon
 
 def _endpoints(request: Request) -> list[int | None]:
     asked = [part for text in request.GET.getlist("endpoint") for part in text.split(",")] or ["null"]
-    if len(asked) > MAX_LINES or not all(part == "null" or (part.isascii() and part.isdecimal()) for part in asked):
+    if len(asked) > MAX_LINES or not all(part == "null" or _is_index(part) for part in asked):
         sentence = _("“endpoint” must be indexes or null, at most %(limit)d.") % {"limit": MAX_LINES}
         raise Invalid(sentence, fields={"endpoint": [sentence]})
-    return [None if part == "null" else int(part[:9]) for part in asked]
+    return [None if part == "null" else int(part) for part in asked]
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= INDEX_DIGITS
 
 
 def _metrics(request: Request) -> list[str]:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, When
 
 from apps.runs.models import LogChunk, Run
 from apps.runs.states import ACTIVE, State
+
+LOG_CHUNKS_AT_ONCE = 50
+"""Further back than this, the log is a download."""
 
 
 def with_names(runs: QuerySet[Run]) -> QuerySet[Run]:
     """With all that a row of a list shows, in one query."""
     return runs.select_related("project__team", "scenario", "version", "pool").defer("version__locustfile")
+
+
+def presented(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """What `presentation.run` needs, in one query: `with_names`, and `waiting_before` for runs that are queued."""
+    before = Run.objects.filter(pool_id=OuterRef("pool_id"), state=State.QUEUED, pk__lt=OuterRef("pk"))
+    count = before.order_by().values("pool_id").annotate(count=Count("pk")).values("count")
+    position = Case(When(state=State.QUEUED, then=Subquery(count)), output_field=IntegerField())
+    return with_names(runs).annotate(waiting_before=position)
+
+
+def of_page(ids: Iterable[UUID]) -> QuerySet[Run]:
+    """The runs of one page, newest first.
+
+    A page is found in two steps: over ids alone an index answers; SQLite would sort whole rows, and all of a team's.
+    """
+    return with_names(Run.objects.filter(pk__in=list(ids))).order_by("-id")
 
 
 def active(runs: QuerySet[Run]) -> QuerySet[Run]:
@@ -22,14 +41,16 @@ def active(runs: QuerySet[Run]) -> QuerySet[Run]:
 
 
 def queue_position(run: Run) -> int | None:
-    """1 for the next to be taken from its pool's queue; None when it does not wait."""
+    """1 for the next to be taken from its pool's queue; None when it does not wait. Expects `presented`."""
     if run.state != State.QUEUED:
         return None
-    return Run.objects.filter(pool_id=run.pool_id, state=State.QUEUED, pk__lt=run.pk).count() + 1
+    before: int | None = run.waiting_before  # type: ignore[attr-defined]
+    return (before or 0) + 1
 
 
 def log_after(run_id: UUID, seq: int) -> tuple[int, list[str]]:
-    """Lines of the live log after chunk `seq`, and the number of the newest chunk."""
-    chunks: Sequence[LogChunk] = list(LogChunk.objects.filter(run_id=run_id, seq__gt=seq).order_by("seq"))
+    """Lines of the live log after chunk `seq`, as far as they are kept and not too many; the newest chunk's number."""
+    newest = LogChunk.objects.filter(run_id=run_id, seq__gt=seq).order_by("-seq")[:LOG_CHUNKS_AT_ONCE]
+    chunks = list(newest)[::-1]
     lines = [line for chunk in chunks for line in chunk.text.split("\n")]
     return (chunks[-1].seq if chunks else seq), lines

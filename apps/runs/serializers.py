@@ -1,4 +1,4 @@
-"""Bodies of the API of runs. Those named `…Out` describe what `presentation.py` makes; a test holds the two together."""
+"""Bodies of the API of runs. Those named `…Out` describe what `presentation.py` makes; a test holds both together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RunNew(StrictSerializer):
     tags = Anything(required=False, help_text="Run only tasks with one of these tags.")
     exclude_tags = Anything(required=False, help_text="Run no tasks with one of these tags.")
     env = Anything(required=False, help_text="Environment variables for the script.")
-    pool = Text(max_length=REF_CHARS, required=False, help_text="Name of the worker pool; the default one when left out.")
+    pool = Text(max_length=REF_CHARS, required=False, help_text="Name of the worker pool; the default when left out.")
     workers = WholeNumber(required=False, min_value=1, max_value=1, help_text="Locust worker processes; 1 for now.")
     labels = serializers.DictField(child=Text(allow_blank=True), required=False)
     note = Text(max_length=NOTE_CHARS, required=False, allow_blank=True)
@@ -80,7 +80,7 @@ class ReconciliationOut(serializers.Serializer[Any]):
     collected = serializers.IntegerField()
     locust = serializers.IntegerField(allow_null=True)
     difference = serializers.IntegerField(allow_null=True)
-    source = serializers.CharField(allow_null=True)
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment] # a field of the body, not of the base
     endpoints = EndpointDifferenceOut(many=True)
 
 
@@ -158,7 +158,7 @@ class EventOut(serializers.Serializer[Any]):
     kind = serializers.CharField()
     text = serializers.CharField()
     by = serializers.CharField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment] # a field of the body, not of the base
 
 
 class FailureOut(serializers.Serializer[Any]):

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from csp.decorators import csp_replace
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import storages
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.errors import Missing
@@ -16,11 +15,12 @@ from apps.runs import exports, selectors, services
 from apps.runs.models import Artifact, Run
 from apps.teams import roles
 from apps.teams.access import get_for, may
+from apps.teams.pages import PageRequest
 
 
 @login_required
 @require_GET
-def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+def detail(request: PageRequest, pk: UUID) -> HttpResponse:
     """One page from queued to report; its figures come through the socket."""
     get_for(request.actor, Run, pk=pk)
     run = selectors.with_names(Run.objects.filter(pk=pk)).get()
@@ -36,7 +36,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+def stop(request: PageRequest, pk: UUID) -> HttpResponse:
     """Without JavaScript; with it the page calls REST."""
     services.stop(run=get_for(request.actor, Run, roles.RUN_CONTROL, pk=pk), by=request.actor)
     return redirect("runs:detail", pk)
@@ -44,7 +44,7 @@ def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def abort(request: HttpRequest, pk: UUID) -> HttpResponse:
+def abort(request: PageRequest, pk: UUID) -> HttpResponse:
     """As `stop`, at once."""
     services.abort(run=get_for(request.actor, Run, roles.RUN_CONTROL, pk=pk), by=request.actor)
     return redirect("runs:detail", pk)
@@ -52,26 +52,30 @@ def abort(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_GET
-def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
+def artifact(request: PageRequest, pk: UUID, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
     """Download a file as the run left it, but for cells that a spreadsheet would take for formulas."""
     return artifact_response(get_for(request.actor, Run, pk=pk), name)
 
 
 @login_required
 @require_GET
-@csp_replace(exports.REPORT_POLICY)
-def report(request: HttpRequest, pk: UUID) -> HttpResponse | FileResponse:
+@csp_replace(exports.REPORT_POLICY)  # type: ignore[arg-type] # it does not know our request
+def report(request: PageRequest, pk: UUID) -> HttpResponse | FileResponse:
     """Locust's own report, shown in a frame that has no origin: its scripts reach nothing of ours."""
     run = get_for(request.actor, Run, pk=pk)
-    kept = get_object_or_404(Artifact, run=run, name="report.html")
-    response = FileResponse(storages["artifacts"].open(kept.path), content_type="text/html; charset=utf-8")
+    kept = _kept(run, "report.html")
+    response = FileResponse(exports.stored_file(kept), content_type="text/html; charset=utf-8")
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
 
 def artifact_response(run: Run, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
     """The download of one file of a run. Raises Missing."""
+    return exports.download(_kept(run, name), prefix=f"{run.scenario.slug}-{run.number}")
+
+
+def _kept(run: Run, name: str) -> Artifact:
     kept = run.artifacts.filter(name=name).first()
-    if kept is None or not storages["artifacts"].exists(kept.path):
+    if kept is None:
         raise Missing
-    return exports.download(kept, prefix=f"{run.scenario.slug}-{run.number}")
+    return kept
