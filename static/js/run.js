@@ -78,7 +78,7 @@ function draw(has) {
   if (has("run")) controls.render(store.run);
   setHidden(find("[data-tabs]"), false);
   const phase = phaseOf(store.run);
-  tabs.suggest(TAB_OF_PHASE[phase] ?? "endpoints");
+  tabs.suggest(TAB_OF_PHASE[phase] ?? (phase === "report" && !store.hasRequests ? "events" : "endpoints"));
   const isMeasured = store.hasRequests && (phase === "live" || phase === "report");
   setHidden(find("[data-charts]"), !isMeasured);
   if (isMeasured && has("run", "series", "endpoints", "selection", "events", "zoom", "metric", "theme")) drawCharts();
@@ -98,7 +98,7 @@ function drawCharts() {
 function drawReadings(isCursorOnly) {
   const series = history.shown;
   const place = cards.placeShown();
-  const reading = { series, place, metric: cards.metric };
+  const reading = { series, place, metric: cards.metric, totals: cards.totalsShown };
   if (isCursorOnly) legend.read(reading);
   else legend.render(store.endpoints, reading);
   cards.drawReadings(place);
@@ -111,7 +111,7 @@ const PANELS = {
   log: [["log"], () => log.render(store)],
   events: [["events"], () => drawEvents(find("#panel-events"), store)],
   details: [["run"], () => drawDetails(find("#panel-details"), store)],
-  files: [["run"], () => drawFiles(find("#panel-files"), store)],
+  files: [["run"], () => drawFiles(find("#panel-files"), store, root.dataset)],
 };
 
 /** Only the open tab; another one is drawn when it is opened. */

@@ -10,6 +10,7 @@ test("each state has its face", () => {
   assert.equal(face("running"), "live");
   assert.equal(face("stopping", 5), "live");
   assert.equal(face("finished"), "report");
+  assert.equal(face("stopped"), "report");
   assert.equal(face("failed"), "failed");
   assert.equal(face("failed", 5), "report");
   assert.equal(face("lost", 5), "report");
@@ -29,13 +30,13 @@ test("a later step proves the earlier ones", () => {
 
 test("users asked for ramp up and follow the stages", () => {
   const plain = { users: 50, spawn_rate: 10, run_time_s: 60 };
-  assert.equal(askedUsers(plain, 0), 0);
-  assert.equal(askedUsers(plain, 2), 20);
+  assert.equal(askedUsers(plain, 0), 10);
+  assert.equal(askedUsers(plain, 2), 30);
   assert.equal(askedUsers(plain, 30), 50);
   const stages = { users: 20, stages: [{ duration: 10, users: 20, spawn_rate: 5 }, { duration: 10, users: 5, spawn_rate: 5 }] };
-  assert.equal(askedUsers(stages, 2), 10);
+  assert.equal(askedUsers(stages, 1), 10);
   assert.equal(askedUsers(stages, 9), 20);
-  assert.equal(askedUsers(stages, 12), 10);
+  assert.equal(askedUsers(stages, 11), 10);
   assert.equal(askedUsers(stages, 99), 5);
 });
 

@@ -3,6 +3,7 @@
 import { setHidden, setText } from "./dom.js";
 import { chartCsv, chartTable, saveCsv, savePng } from "./export.js";
 import { count, duration, ms, perSecond, time, utc } from "./format.js";
+import { isOver } from "./phase.js";
 import { TOTAL } from "./series.js";
 import { text } from "./text.js";
 
@@ -18,7 +19,7 @@ export class ChartCards {
    */
   constructor(root, { charts, store, name, redraw }) {
     Object.assign(this, { charts, store, name, redraw });
-    this.moment = root.querySelector("[data-moment]");
+    this.momentLine = root.querySelector("[data-moment]");
     this.spoken = root.querySelector("[data-spoken]");
     this.buttons = [...root.querySelectorAll("[data-metric]")];
     this.tables = new Map();
@@ -40,17 +41,18 @@ export class ChartCards {
     return place ?? (series ? series.t.length - 1 : -1);
   }
 
+  /** The run's totals, where they say more than its last second: it is over and no cursor stands anywhere. */
+  get totalsShown() {
+    return this.charts.place === null && isOver(this.store.run) ? this.store.run.totals : null;
+  }
+
   drawReadings(place) {
     const { series } = this.charts;
     if (!series) return;
-    const at = (metric) => series.column(TOTAL, metric)[place];
-    const readings = {
-      latency: ms(at(this.metric)), users: count(at("users")),
-      total: perSecond(at("rps")), failures: perSecond(at("failures_per_s")),
-    };
+    const readings = this.totalsShown ? this.#wholeRun(this.totalsShown) : this.#moment(series, place);
     for (const chart of this.charts.list) setText(chart.card.querySelector("[data-reading]"), readings[chart.key] ?? "");
-    setText(this.moment, this.charts.place === null ? "" : this.#momentText(series.t[place]));
-    this.moment.title = this.charts.place === null ? "" : utc(series.t[place]);
+    setText(this.momentLine, this.charts.place === null ? "" : this.#momentText(series.t[place]));
+    this.momentLine.title = this.charts.place === null ? "" : utc(series.t[place]);
   }
 
   /** For those who move the cursor by keyboard and listen. */
@@ -71,6 +73,22 @@ export class ChartCards {
       this.tables.set(chart, now);
       chart.card.querySelector("[data-table]").replaceChildren(...chartTable(chart, this.charts.range()));
     }
+  }
+
+  #moment(series, place) {
+    const at = (metric) => series.column(TOTAL, metric)[place];
+    return {
+      latency: ms(at(this.metric)), users: count(at("users")),
+      total: perSecond(at("rps")), failures: perSecond(at("failures_per_s")),
+    };
+  }
+
+  #wholeRun(totals) {
+    const whole = (value) => text("over_run", { value });
+    return {
+      latency: this.metric in totals ? whole(ms(totals[this.metric])) : "",
+      total: whole(perSecond(totals.rps)), failures: whole(count(totals.failures)),
+    };
   }
 
   #momentText(t) {

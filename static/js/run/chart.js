@@ -13,6 +13,7 @@ const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
 const HEADROOM = 1.08;
 const MARKER = 5;
+const MOST_CURSOR_POINTS = 16; // each is an element that moves with the mouse; the legend has the values
 
 /**
  * @typedef {{key: string|number, label: string, color: string, dash: number, width: number, values: (number|null)[],
@@ -153,7 +154,7 @@ export class Chart {
       y: false,
       drag: { x: true, y: false, setScale: false, dist: 4 },
       sync: { key: SYNC_KEY, setSeries: false, scales: ["x", null] },
-      points: { size: 6, width: 1 },
+      points: this.lines.length > MOST_CURSOR_POINTS ? { show: false } : { size: 6, width: 1 },
       bind: {
         dblclick: () => () => this.group.leaveZoom(),
         mouseenter: (_u, _target, handle) => (event) => {

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { ms, significant } from "./format.js";
-import { askedUsers } from "./phase.js";
+import { askedUsers, isOver } from "./phase.js";
 import { TOTAL } from "./series.js";
 import { onThemeChange } from "./theme.js";
 
@@ -30,6 +30,7 @@ export class Charts {
     this.place = null;
     /** @type {import("./series.js").Series|null} */
     this.series = null;
+    this.isOver = false;
     /** @type {{t: number, kind: string, text: string}[]} */
     this.markers = [];
     this.list = [...root.querySelectorAll("[data-chart]")].map((card) => new Chart(card, LOOKS[card.dataset.chart], this));
@@ -52,6 +53,7 @@ export class Charts {
    */
   draw(series, what) {
     this.series = series;
+    this.isOver = isOver(what.run);
     this.markers = what.events
       .filter((event) => MARKED.has(event.kind))
       .map((event) => ({ t: Date.parse(event.at) / 1000, kind: event.kind, text: event.text }));
@@ -66,7 +68,7 @@ export class Charts {
       const now = Date.now() / 1000;
       return [now - SHORTEST_VIEW_S, now];
     }
-    return [t[0], Math.max(t[t.length - 1], t[0] + SHORTEST_VIEW_S)];
+    return [t[0], Math.max(t[t.length - 1], t[0] + (this.isOver ? SHORTEST_ZOOM_S : SHORTEST_VIEW_S))];
   }
 
   zoomTo(from, to) {

@@ -5,6 +5,7 @@ import { isOver } from "./phase.js";
 import { text } from "./text.js";
 
 const SURE_MS = 4_000;
+const NOT_MEANT_MS = 1_200;
 
 export class Controls {
   /**
@@ -32,12 +33,20 @@ export class Controls {
     const isStopping = run.state === "stopping" || this.hasAsked;
     setHidden(this.stop, isOver(run));
     setHidden(this.more, isOver(run) || run.state === "queued");
-    setHidden(this.again, !isOver(run));
+    this.#offerAgain(isOver(run));
     if (!this.stop) return;
     this.stop.disabled = isStopping;
     const [word, sure] = run.state === "queued" ? ["cancel", "cancel_sure"] : ["stop", "stop_sure"];
     setText(this.stop.querySelector("[data-label]"), text(isStopping ? "stopping" : this.isSure ? sure : word));
     this.stop.classList.toggle("btn-danger", this.isSure && !isStopping);
+  }
+
+  /** It appears where Stop was: for a moment it takes no click that was meant for Stop. */
+  #offerAgain(isOffered) {
+    if (!this.again || this.again.hidden !== isOffered) return;
+    setHidden(this.again, !isOffered);
+    this.again.disabled = true;
+    setTimeout(() => (this.again.disabled = false), NOT_MEANT_MS);
   }
 
   #stopClicked() {

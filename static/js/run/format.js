@@ -47,6 +47,9 @@ export function oneLine(text, length = 500) {
 /** Log text without terminal colour codes. */
 export const plain = (text) => String(text).replace(CONTROL_SEQUENCES, "");
 
+/** `user:alice` → `alice`: a stored label without its kind. */
+export const actorName = (label) => label.slice(label.indexOf(":") + 1);
+
 function format(formatter, when) {
   const date = toDate(when);
   return date ? formatter.format(date) : NOTHING;

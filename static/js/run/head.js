@@ -32,7 +32,7 @@ export class Head {
     this.#number("p95", ...latencyOf(store));
     this.#number("generator", ...generatorOf(run));
     const phase = phaseOf(run);
-    setHidden(this.numbers, phase !== "live" && phase !== "report");
+    setHidden(this.numbers, phase !== "live" && !(phase === "report" && store.hasRequests));
     this.tickClock(store);
   }
 
@@ -99,7 +99,7 @@ function failedOf({ run }) {
 function latencyOf({ run, latest }) {
   const { p50_ms, p95_ms, p99_ms } = run.totals ?? {};
   if (isOver(run)) return [ms(p95_ms), text("p50_p99", { p50: ms(p50_ms), p99: ms(p99_ms) })];
-  return [ms(latest?.total?.p95_ms), text("p95_now", { value: ms(p95_ms) })];
+  return [ms(latest?.total?.p95_ms), text("over_run", { value: ms(p95_ms) })];
 }
 
 function generatorOf(run) {

@@ -9,6 +9,11 @@ import { TOTAL } from "./series.js";
 const SHOW_ALL_UP_TO = 16; // endpoints; with more, only what is on, was on, or is searched for
 const MOST_FOUND = 24;
 
+/**
+ * @typedef {{series: import("./series.js").Series, place: number, metric: string, totals: object|null}} Reading
+ *          `totals` instead of a place: of the whole run
+ */
+
 export class Legend {
   /**
    * @param {HTMLElement} root
@@ -33,7 +38,7 @@ export class Legend {
 
   /**
    * @param {Map<number, import("./store.js").Endpoint>} endpoints
-   * @param {{series: import("./series.js").Series, place: number, metric: string}} reading
+   * @param {Reading} reading
    */
   render(endpoints, reading) {
     this.endpoints = endpoints;
@@ -51,13 +56,14 @@ export class Legend {
     this.read(reading);
   }
 
-  /** Only the values: what the cursor stands on, or the newest. */
-  read({ series, place, metric }) {
+  /** Only the values: what the cursor stands on, else the newest; of a run that is over its totals. */
+  read({ series, place, metric, totals }) {
     for (const [key, { item, time, rate }] of this.keys) {
       if (!item.isConnected) continue;
-      const has = series.has(key);
-      setText(time, has ? ms(series.column(key, metric)[place]) : "");
-      setText(rate, has ? perSecond(series.column(key, "rps")[place]) : "");
+      const whole = totals && (key === TOTAL ? totals : this.endpoints.get(key).totals);
+      const at = (name) => (whole ? whole[name] : series.has(key) ? series.column(key, name)[place] : undefined);
+      setText(time, whole || series.has(key) ? ms(at(metric)) : "");
+      setText(rate, whole || series.has(key) ? perSecond(at("rps")) : "");
     }
   }
 

@@ -5,13 +5,15 @@ import { plain } from "./format.js";
 import { text } from "./text.js";
 
 const NEAR_END_PX = 24;
-const LEVEL = /\/(WARNING|ERROR|CRITICAL)\/|\b(Traceback|ERROR|CRITICAL)\b/;
+const ERROR = /\b(Traceback|ERROR|CRITICAL)\b/;
+const WARNING = /\bWARNING\b/;
 
 export class LogTail {
   constructor(panel) {
     this.lines = panel.querySelector("[data-lines]");
     this.follow = panel.querySelector("[data-follow]");
     this.note = panel.querySelector("[data-log-note]");
+    this.none = panel.querySelector("[data-none]");
     this.generation = -1;
     this.next = 0;
     this.follow.addEventListener("change", () => this.#toEnd());
@@ -34,11 +36,12 @@ export class LogTail {
     const wasFollowing = this.follow.checked;
     this.lines.append(...fresh.map((line) => {
       const clean = plain(line);
-      return make("div", { class: LEVEL.test(clean) ? "log-loud" : false, text: clean });
+      return make("div", { class: ERROR.test(clean) ? "log-error" : WARNING.test(clean) ? "log-warning" : false, text: clean });
     }));
     while (this.lines.childElementCount > log.lines.length) this.lines.firstChild.remove();
     setText(this.note, log.from > 0 ? text("log_dropped") : "");
-    setHidden(this.lines, false);
+    setHidden(this.none, log.lines.length > 0);
+    setHidden(this.lines, log.lines.length === 0);
     if (wasFollowing) this.#toEnd();
   }
 

@@ -1,7 +1,8 @@
 /** The quieter tabs: failures, exceptions, events, details, files. Each draws itself anew when its data changed. */
 
 import { icon, make, setHidden, setText } from "./dom.js";
-import { bytes, count, duration, moment, oneLine, percentage, plain, time, utc } from "./format.js";
+import { fileLink, filesOf } from "./files.js";
+import { actorName, bytes, count, duration, moment, oneLine, percentage, plain, time, utc } from "./format.js";
 import { elapsed } from "./phase.js";
 import { text } from "./text.js";
 
@@ -55,9 +56,6 @@ export function drawEvents(panel, { events, run }) {
 }
 
 const kindText = (kind) => (kind in EVENT_ICONS ? text(`event_${kind}`) : kind);
-/** `user:alice` → `alice`. */
-const actorName = (label) => label.slice(label.indexOf(":") + 1);
-
 export function drawDetails(panel, store) {
   const { run } = store;
   const { reconciliation: check, generator } = run;
@@ -94,19 +92,18 @@ function fillFacts(list, facts) {
   ]));
 }
 
-export function drawFiles(panel, { run }) {
-  const files = run.artifacts ?? [];
+export function drawFiles(panel, { run }, addresses) {
+  const files = filesOf(run, addresses);
   showSome(panel, files.length);
   panel.querySelector("[data-some]").replaceChildren(...files.map((file) => make("li", {},
-    make("a", { href: new URL(file.url, location.href).pathname, download: true }, icon("download"), ` ${file.name}`),
-    make("span", { class: "muted num", text: bytes(file.size) }))));
+    fileLink(file), make("span", { class: "muted num", text: file.size === null ? "" : bytes(file.size) }))));
 }
 
 /** Figures beside the names of the tabs. */
 export function drawCounts(root, store) {
   const counts = {
     endpoints: store.endpoints.size, failures: store.failures.length, exceptions: store.exceptions.length,
-    events: store.events.length, files: store.run?.artifacts?.length ?? 0,
+    events: store.events.length, files: filesOf(store.run, root.dataset).length,
   };
   for (const [name, value] of Object.entries(counts)) {
     setText(root.querySelector(`[data-count="${name}"]`), value ? count(value) : "");

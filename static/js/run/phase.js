@@ -2,6 +2,8 @@
 
 export const OVER = new Set(["finished", "stopped", "failed", "lost"]);
 
+const FAILED = new Set(["failed", "lost"]);
+
 export const isOver = (run) => OVER.has(run.state);
 
 /**
@@ -12,7 +14,7 @@ export function phaseOf(run) {
   if (run.state === "queued") return "queued";
   if (run.state === "claimed" || run.state === "starting") return "starting";
   const requests = run.totals?.requests ?? 0;
-  if (isOver(run)) return requests === 0 && run.state !== "finished" ? "failed" : "report";
+  if (isOver(run)) return requests === 0 && FAILED.has(run.state) ? "failed" : "report";
   return "live";
 }
 
@@ -71,10 +73,9 @@ export function askedUsers(run, second) {
   let users = 0;
   let begin = 0;
   for (const stage of stages) {
-    const inside = Math.min(second - begin, stage.duration);
-    const step = Math.max(0, inside) * (stage.spawn_rate || Infinity);
+    const seconds = Math.floor(Math.max(0, Math.min(second - begin, stage.duration))) + 1; // the first batch comes at once
     const room = stage.users - users;
-    users += Math.sign(room) * Math.min(Math.abs(room), step || 0);
+    users += Math.sign(room) * Math.min(Math.abs(room), seconds * (stage.spawn_rate || Infinity));
     begin += stage.duration;
     if (second < begin) break;
   }

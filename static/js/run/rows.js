@@ -4,7 +4,7 @@ import { RATE_SECONDS } from "./store.js";
 
 export const SPARK_WIDTH = 72;
 export const SPARK_HEIGHT = 18;
-export const LATENCIES = ["avg_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms"];
+export const LATENCIES = ["avg_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms", "min_ms"];
 /** What a column sorts by; numbers begin with the highest, names with A. */
 const VALUES = {
   label: (row) => row.label,

@@ -13,7 +13,10 @@ export class Tabs {
         this.#show(tab);
       });
     }
-    addEventListener("hashchange", () => this.#show(this.#fromAddress()));
+    addEventListener("hashchange", () => {
+      this.#show(this.#fromAddress());
+      root.scrollIntoView({ block: "nearest" });
+    });
     this.#show(this.#fromAddress());
   }
 

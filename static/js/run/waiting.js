@@ -1,7 +1,8 @@
 /** What the page shows before the first request, and the verdict when it is over. */
 
 import { icon, make, setHidden, setText } from "./dom.js";
-import { count, plain, time, utc } from "./format.js";
+import { fileLink, headlineFiles } from "./files.js";
+import { actorName, count, plain, time, utc } from "./format.js";
 import { phaseOf, stepFinder, stepsOf } from "./phase.js";
 import { hasText, text } from "./text.js";
 
@@ -65,7 +66,7 @@ export class Waiting {
     mark.className = `report-icon ${key}`;
     mark.replaceChildren(icon(key));
     setText(this.find("report-title"), text(`report_${verdict}`, { state: text(`state_${run.state}`) }));
-    setText(this.find("report-text"), run.reason_text ?? "");
+    setText(this.find("report-text"), [run.reason_text, run.stopped_by && text("by", { name: actorName(run.stopped_by) })].filter(Boolean).join(" "));
     const reasons = (run.verdict_reasons ?? []).map(reasonText);
     const list = this.find("report-reasons");
     list.replaceChildren(...reasons.map((reason) => make("li", { text: reason })));
@@ -74,8 +75,8 @@ export class Waiting {
     setText(this.find("report-diagnosis"), message);
     setHidden(this.find("report-diagnosis"), !message);
     this.#check(run);
-    this.find("report-files").replaceChildren(...(run.artifacts ?? []).map((file) =>
-      make("a", { class: "btn btn-sm", href: new URL(file.url, location.href).pathname, download: true }, icon("download"), file.name)));
+    this.find("report-files").replaceChildren(...headlineFiles(run, this.root.dataset).map((file) => fileLink(file, "btn btn-sm")),
+      make("a", { class: "btn btn-sm", href: "#files", text: text("all_files") }));
   }
 
   #check(run) {
