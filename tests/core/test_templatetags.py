@@ -82,11 +82,21 @@ def test_it_shows_moments_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("totals", "share"),
-    [({}, None), (None, None), ({"requests": 0, "failures": 0}, None), ({"requests": 8, "failures": 2}, 0.25)],
+    ("failures", "requests", "text"),
+    [
+        (0, 0, "–"),
+        (None, None, "–"),
+        (0, 8, "0 %"),
+        (2, 8, "25 %"),
+        (1, 1_000_000, "< 0.01 %"),
+        (999_999, 1_000_000, "> 99.9 %"),
+        (7, 7, "100 %"),
+    ],
 )
-def test_it_knows_the_share_of_failures(totals: Any, share: float | None) -> None:
-    assert hatchery.failed_share(totals) == share
+def test_it_never_rounds_one_failure_or_one_success_away(failures: Any, requests: Any, text: str) -> None:
+    totals = {"failures": failures, "requests": requests}
+    assert hatchery.failed_percent(totals).replace(NARROW, " ") == text
+    assert hatchery.failed_percent(None) == "–"
 
 
 def test_it_names_an_actor_without_its_kind() -> None:

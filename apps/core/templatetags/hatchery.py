@@ -79,11 +79,18 @@ def percent(value: Any) -> str:
 
 
 @register.filter
-def failed_share(totals: Any) -> float | None:
-    """Failures ÷ requests of a run's or an endpoint's totals; None when there were no requests."""
+def failed_percent(totals: Any) -> str:
+    """Failures ÷ requests of a run's or an endpoint's totals. Never rounds one failure away, nor one success."""
     figures = totals if isinstance(totals, dict) else {}
     failures, requests = _number(figures.get("failures")), _number(figures.get("requests"))
-    return failures / requests if failures is not None and requests else None
+    if failures is None or not requests:
+        return NOTHING
+    fraction = failures / requests
+    if 0 < fraction < 0.0001:
+        return f"< 0.01{NARROW}%"
+    if 0.9995 < fraction < 1:
+        return f"> 99.9{NARROW}%"
+    return percent(fraction)
 
 
 @register.filter
