@@ -30,7 +30,7 @@ export class History {
 
   /** Fetch the lines that are on and not in memory. */
   async ensureLines() {
-    if (this.window) this.zoom(this.window);
+    if (this.zoomed && [...this.selection.on].some((index) => !this.zoomed.has(index))) this.zoom(this.window);
     const { series } = this.store;
     const wanted = [...this.selection.on].filter((index) => !series.has(index) && !this.loading.has(index));
     if (wanted.length === 0 || series.t.length === 0) return;
