@@ -47,6 +47,8 @@ def pytest_configure() -> None:
     storages["artifacts"]["OPTIONS"]["location"] = portal_settings.ARTIFACTS_DIR
     portal_settings.STATIC_ROOT = STATE_DIR / "static"
     portal_settings.STATIC_ROOT.mkdir()
+    # Look for a static file when it is asked for: every test client would otherwise read all of them first.
+    portal_settings.WHITENOISE_AUTOREFRESH = True
     portal_settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     # A thread that served a socket would otherwise keep the test database busy after the last test.
     connection.settings_dict["CONN_MAX_AGE"] = 0
