@@ -157,7 +157,7 @@ const poller = new Poller({
   seriesKeys: () => [...selection.on],
   onMessage: (message) => {
     heard(message);
-    connection("polling");
+    connection(isOver(store.run) ? "ok" : "polling"); // a finished run misses nothing without a live line
   },
   onError: (error) => connection(error.status === 403 ? "forbidden" : error.status === 404 ? "missing" : "lost"),
 });
