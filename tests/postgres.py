@@ -40,12 +40,12 @@ def main() -> int:
     if binaries is None:
         print("PostgreSQL is not installed here, so nothing was tested on it (Debian: apt-get install postgresql).")
         return 1 if os.environ.get("CI") == "true" else 0
-    with tempfile.TemporaryDirectory(prefix="hatchery-pg-", ignore_cleanup_errors=True) as name, terminable():
+    with tempfile.TemporaryDirectory(prefix="hatchery-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with cluster(binaries, folder):
             url = f"postgres://{DATABASE_USER}@{quote(name, safe='')}/postgres"
             print(f"On PostgreSQL from {binaries}.", flush=True)
-            return subprocess.run(sys.argv[1:], env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+            return run(sys.argv[1:], {**os.environ, "DATABASE_URL": url})
 
 
 def find_binaries() -> Path | None:
@@ -57,11 +57,15 @@ def find_binaries() -> Path | None:
     return Path(found).parent if found else None
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM ends us like Ctrl-C does: with everything cleaned up."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    yield
+def run(command: list[str], env: dict[str, str]) -> int:
+    """To its end, however we are interrupted: pytest cleans up at SIGINT, and needs the database while it does."""
+    process = subprocess.Popen(command, env=env)
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # a terminal has sent it to the command, too
 
 
 @contextmanager
