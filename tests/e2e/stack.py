@@ -31,14 +31,14 @@ TERMINAL = {"finished", "stopped", "failed", "lost"}
 T = TypeVar("T")
 
 
-def wait_for(read: Callable[[], T | None], seconds: float, what: str) -> T:
-    """The first truthy value of `read()`. Fails with `what` after so many seconds."""
+def wait_for(read: Callable[[], T | None], seconds: float, what: str, why: Callable[[], object] = str) -> T:
+    """The first truthy value of `read()`. Fails with `what`, and what `why()` finds, after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
         if value := read():
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds:g} s still not: {what} (last: {value!r})")
+            raise AssertionError(f"after {seconds:g} s still not: {what} (last: {value!r}) {why()}")
         time.sleep(POLL_SECONDS)
 
 

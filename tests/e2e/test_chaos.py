@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +28,7 @@ ROLES = ("runner", "horse", "locust", "guard")
 RUN_SECONDS = 4
 MOMENT_SECONDS = 5.0
 """Kills fall anywhere from the claim to the end of the run."""
+START_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
 SEED = 20_240_229
 
@@ -38,12 +41,21 @@ class Herd:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def fill(self) -> None:
-        """Start those that are not there."""
+        """Start those that are not there, and wait until they take runs."""
+        since = datetime.now(UTC).isoformat()
+        fresh = set()
         for number in range(RUNNERS):
             name = f"chaos-{number}"
             if name not in self.processes or self.processes[name].poll() is not None:
                 command = [sys.executable, str(BASE_DIR / "manage.py"), "runner", "--name", name, "--stop-on-term"]
                 self.processes[name] = subprocess.Popen(command, cwd=BASE_DIR, env=self.stack.env)
+                fresh.add(name)
+        wait_for(lambda: fresh <= self.online(since), START_SECONDS, f"{sorted(fresh)} are online")
+
+    def online(self, since: str) -> set[str]:
+        """Runners that came up after `since`."""
+        hosts = self.stack.api("GET", "/api/v1/pools/local/").json["hosts"]
+        return {runner["name"] for host in hosts for runner in host["runners"] if runner["started_at"] >= since}
 
     def victim(self, name: str, role: str) -> psutil.Process:
         """The process that plays `role` for this runner now; the runner itself when nobody does."""
@@ -82,6 +94,11 @@ def doubled(stack: Stack, run_ids: list[str]) -> list[str]:
     return [run_id for run_id, homes in folders.items() if len(homes) > 1]
 
 
+def unfinished(stack: Stack, run_ids: list[str]) -> list[dict[str, Any]]:
+    """Runs that are not over."""
+    return [run for run in map(stack.run, run_ids) if run["state"] not in TERMINAL]
+
+
 def test_no_kill_leaves_anything_hanging(stack: Stack, target: Target, herd: Herd) -> None:
     dice = random.Random(SEED)
     scenario = stack.scenario(scripts.SHOP, host=target.url, users=1, run_time=f"{RUN_SECONDS}s")
@@ -98,7 +115,7 @@ def test_no_kill_leaves_anything_hanging(stack: Stack, target: Target, herd: Her
             kills += 1
             assert doubled(stack, runs) == []
         herd.fill()
-        wait_for(lambda: all(stack.run(run)["state"] in TERMINAL for run in runs), SETTLE_SECONDS, "every run is over")
+        wait_for(lambda: not unfinished(stack, runs), SETTLE_SECONDS, "every run is over", lambda: unfinished(stack, runs))
         wait_for(lambda: not any(stack.locusts(run) for run in runs), 3, "no process is left")
         for run in runs:
             end = stack.run(run)
