@@ -16,7 +16,7 @@ from django.test import RequestFactory
 from apps.core.templatetags import hatchery
 
 NARROW = "\u202f"
-STRANGE = [None, "", "x", math.nan, math.inf, -math.inf, [], {}, "<b>"]
+STRANGE: list[Any] = [None, "", "x", math.nan, math.inf, -math.inf, [], {}, "<b>"]
 
 
 @pytest.mark.parametrize(

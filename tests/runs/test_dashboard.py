@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.test import Client
@@ -10,17 +10,17 @@ from django.utils import timezone
 
 from apps.runs import trend
 from apps.runs.models import Run
-from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.scenarios.models import ScenarioVersion
 from apps.teams.models import Project
 from tests import factories
 
 TOTALS = {"requests": 1000, "failures": 10, "rps": 50.0, "p95_ms": 312.4}
 
 
-def finished(scenario: Scenario, **changes: Any) -> Run:
+def finished(scenario: Any, **changes: Any) -> Run:
     given = {"state": "finished", "verdict": "passed", "finished_at": timezone.now(), "totals": TOTALS, **changes}
-    run: Run = factories.RunFactory(scenario=scenario, version=scenario.versions.first(), **given)
-    return run
+    run: Any = factories.RunFactory(scenario=scenario, version=scenario.versions.first(), **given)
+    return cast(Run, run)
 
 
 # --- home ---------------------------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ def finished(scenario: Scenario, **changes: Any) -> Run:
 def test_home_shows_what_runs_and_what_came_of_the_rest(
     tess_client: Client, tess: Any, version: ScenarioVersion
 ) -> None:
-    active = factories.RunFactory(scenario=version.scenario, version=version, state="running", current_users=3)
+    active: Any = factories.RunFactory(scenario=version.scenario, version=version, state="running", current_users=3)
     over = finished(version.scenario, requested_by_user=tess)
     html = tess_client.get("/").content.decode()
     assert f"/runs/{active.pk}/stop/" in html
@@ -40,7 +40,7 @@ def test_home_shows_what_runs_and_what_came_of_the_rest(
 
 
 def test_a_viewer_has_no_stop_button(vic_client: Client, version: ScenarioVersion) -> None:
-    active = factories.RunFactory(scenario=version.scenario, version=version, state="running")
+    active: Any = factories.RunFactory(scenario=version.scenario, version=version, state="running")
     html = vic_client.get("/").content.decode()
     assert f"/runs/{active.pk}/" in html
     assert "/stop/" not in html
@@ -48,7 +48,8 @@ def test_a_viewer_has_no_stop_button(vic_client: Client, version: ScenarioVersio
 
 def test_home_teaches_whoever_has_nothing(tess_client: Client, client: Client, shop: Project) -> None:
     assert "Nothing has run yet" in tess_client.get("/").content.decode()
-    client.force_login(factories.UserFactory())
+    newcomer: Any = factories.UserFactory()
+    client.force_login(newcomer)
     assert "You are in no team yet" in client.get("/").content.decode()
 
 
@@ -163,7 +164,7 @@ def test_it_starts_nothing_from_a_bad_form(tess_client: Client, version: Scenari
 
 
 def test_a_version_of_another_scenario_is_refused(tess_client: Client, version: ScenarioVersion) -> None:
-    other = factories.ScenarioVersionFactory()
+    other: Any = factories.ScenarioVersionFactory()
     form = {"users": "3", "spawn_rate": "1", "run_time": "1m", "version": other.pk}
     assert "field-error" in tess_client.post(f"/scenarios/{version.scenario.pk}/run/", form).content.decode()
     assert not Run.objects.exists()

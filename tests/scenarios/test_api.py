@@ -173,7 +173,7 @@ def test_it_does_not_find_a_version_that_is_not_there(api: Client, version: Scen
 
 
 def test_it_deletes_with_runs_but_not_while_one_is_active(api: Client, version: ScenarioVersion) -> None:
-    run = factories.RunFactory(scenario=version.scenario, version=version)
+    run: Any = factories.RunFactory(scenario=version.scenario, version=version)
     url = f"{URL}{version.scenario.pk}/"
     refused = api.delete(url)
     assert (refused.status_code, refused.json()["code"]) == (409, "run_active")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, expect, sync_playwright
 
 from apps.scenarios.models import ScenarioVersion
 from tests.factories import PASSWORD
@@ -61,7 +61,12 @@ def test_a_script_is_checked_and_saved_by_keyboard(page: Page, version: Scenario
 
 def test_leaving_unsaved_changes_asks(page: Page, version: ScenarioVersion) -> None:
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
     page.goto(f"/scenarios/{version.scenario.pk}/")
     page.locator(".ace_content").click()
     page.keyboard.type("x")
