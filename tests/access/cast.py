@@ -107,7 +107,7 @@ def make_cast(acme: Team, shop: Project, people: dict[str, User], tokens: dict[s
 
 def _leave_file(run: Run, name: str) -> None:
     content = b"Name\n"
-    path = storages["artifacts"].save(f"{run.pk}/{name}", BytesIO(content))  # type: ignore[arg-type]
+    path = storages["artifacts"].save(f"{run.pk}/{name}", BytesIO(content))
     factories.ArtifactFactory.create(
         run=run, name=name, path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest()
     )
