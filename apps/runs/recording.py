@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from apps.runs import rows, tiers
 from apps.runs.lease import Lease
@@ -88,12 +88,15 @@ class Recorder:
 
     def log(self, lines: Sequence[str]) -> None:
         """Keep lines of Locust's log for the page. Raises Fenced."""
-        chunks = dict(enumerate(rows.log_chunks(lines), start=self.log_seq + 1))
+        chunks = [
+            LogChunk(run_id=self.run_id, seq=seq, text=text)
+            for seq, text in enumerate(rows.log_chunks(lines), start=self.log_seq + 1)
+        ]
         newest = self.log_seq + len(chunks)
         with self._filing():
-            for seq, text in chunks.items():
-                LogChunk.objects.update_or_create(run_id=self.run_id, seq=seq, defaults={"text": text})
-            LogChunk.objects.filter(run_id=self.run_id, seq__lte=newest - LOG_CHUNKS_KEPT).delete()
+            stored = LogChunk.objects.filter(run_id=self.run_id)
+            stored.filter(Q(seq__gt=self.log_seq) | Q(seq__lte=newest - LOG_CHUNKS_KEPT)).delete()
+            LogChunk.objects.bulk_create(chunks[-LOG_CHUNKS_KEPT:], batch_size=100)
         self.log_seq = newest
 
     def step(self, text: str, **data: Any) -> None:

@@ -83,14 +83,15 @@ def key_of(row: SampleRow | EndpointTotals) -> Key:
 
 def log_chunks(lines: Sequence[str]) -> Iterator[str]:
     """Lines put together to texts that are not too long."""
-    chunk: list[str] = []
+    chunk = ""
     for line in lines:
-        if chunk and sum(map(len, chunk)) + len(line) > LOG_CHUNK_CHARS:
-            yield "\n".join(chunk)
-            chunk = []
-        chunk.append(line)
+        if chunk and len(chunk) + len(line) >= LOG_CHUNK_CHARS:
+            yield chunk
+            chunk = line
+        else:
+            chunk = f"{chunk}\n{line}" if chunk else line
     if chunk:
-        yield "\n".join(chunk)
+        yield chunk
 
 
 def added(sums: Sums, ticks: Sequence[Tick]) -> Sums:

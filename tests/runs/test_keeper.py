@@ -1,0 +1,190 @@
+"""What the keeper mends, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from apps.core.clock import db_now
+from apps.core.models import IdempotencyKey, LeaderLease
+from apps.runs import keeper as chores
+from apps.runs import tiers
+from apps.runs.keeper import Keeper
+from apps.runs.lease import LEASE_SECONDS, claim
+from apps.runs.management.commands.keeper import keep
+from apps.runs.models import Run, SampleBlock
+from apps.runs.states import State
+from tests.factories import RunFactory
+from tests.redis import no_redis  # noqa: F401 # a fixture
+from tests.runs.makers import held, row_of, seconds
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_redis")]
+
+
+@pytest.fixture
+def watching() -> Keeper:
+    """A keeper that has seen the database for long enough."""
+    return Keeper(seen_since=db_now() - timedelta(hours=1), seen_at=db_now())
+
+
+def expire() -> None:
+    Run.objects.update(lease_until=db_now() - timedelta(seconds=1))
+
+
+def test_it_queues_an_expired_claim_again(watching: Keeper) -> None:
+    lease = held(State.CLAIMED)
+    expire()
+    watching.round()
+    run = row_of(lease)
+    assert (run.state, run.runner, run.lease_until, run.claimed_at) == (State.QUEUED, "", None, None)
+    assert run.events.filter(data__state="queued", by="system:keeper").count() == 1
+    again = claim(run.pk, runner="host-2")
+    assert again is not None and again.fence == lease.fence + 1
+
+
+@pytest.mark.parametrize("wish", ["stop_requested_at", "abort_requested_at"])
+def test_it_ends_an_expired_claim_that_somebody_stopped(watching: Keeper, wish: str) -> None:
+    lease = held(State.CLAIMED)
+    Run.objects.update(**{wish: timezone.now()})
+    expire()
+    watching.round()
+    run = row_of(lease)
+    assert (run.state, run.reason) == (State.STOPPED, "stop_requested") and run.finished_at
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.RUNNING, State.STOPPING])
+def test_it_declares_a_silent_run_lost_and_keeps_its_results(watching: Keeper, state: State) -> None:
+    lease = held(state, totals={"requests": 190}, current_users=3)
+    tiers.append(lease.run_id, list(seconds(1, 60)))
+    tiers.append(lease.run_id, list(seconds(61, 95)))
+    expire()
+    watching.round()
+    run = row_of(lease)
+    assert (run.state, run.reason, run.verdict, run.current_users) == (State.LOST, "host_lost", "invalid", 0)
+    assert run.totals == {"requests": 190} and run.finished_at and run.lease_until is None
+    assert sum(row.cells[0].requests for row in tiers.read(run.pk, 60)) == 190
+    watching.round()
+    assert run.events.filter(data__state="lost").count() == 1
+
+
+def test_a_broken_block_keeps_it_from_nothing(watching: Keeper) -> None:
+    lease, other = held(), held()
+    tiers.append(lease.run_id, list(seconds(1, 5)))
+    SampleBlock.objects.update(data=b"garbage")
+    expire()
+    watching.round()
+    assert row_of(lease).state == row_of(other).state == State.LOST
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.RUNNING])
+def test_it_leaves_a_run_that_renews(watching: Keeper, state: State) -> None:
+    lease = held(state)
+    watching.round()
+    assert row_of(lease).state == state
+
+
+def test_it_judges_nobody_before_it_has_watched_for_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease, keeper, start = held(), Keeper(), db_now() + timedelta(hours=1)
+
+    def round_at(second: float) -> str:
+        monkeypatch.setattr(chores, "db_now", lambda: start + timedelta(seconds=second))
+        keeper.round()
+        return row_of(lease).state
+
+    assert [round_at(second) for second in (0, 5, 10)] == ["running"] * 3
+    keeper.lost_sight()
+    assert [round_at(second) for second in (14, 20, 28)] == ["running"] * 3
+    assert round_at(14 + LEASE_SECONDS) == "lost"
+
+
+def test_it_judges_nobody_right_after_the_machine_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease, start = held(), db_now()
+    keeper = Keeper(seen_since=start - timedelta(hours=1), seen_at=start)
+    monkeypatch.setattr(chores, "db_now", lambda: start + timedelta(hours=8))
+    keeper.round()
+    assert row_of(lease).state == State.RUNNING
+
+
+def test_two_keepers_change_a_run_once(watching: Keeper) -> None:
+    lease = held()
+    expire()
+    now = db_now()
+    stale: list[Any] = [chores._expired(now, chores.UNDER_LOAD) for _ in range(2)]
+    assert stale == [[lease.run_id]] * 2
+    assert [chores._end_as_lost(lease.run_id, now) for _ in range(2)] == [True, False]
+
+
+def test_it_forgets_old_idempotency_keys(watching: Keeper) -> None:
+    IdempotencyKey.objects.create(scope="user:1 /", key="old", request_sha256="")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    IdempotencyKey.objects.create(scope="user:1 /", key="new", request_sha256="")
+    watching.round()
+    assert IdempotencyKey.objects.get().key == "new"
+
+
+def test_it_looks_for_stray_files_seldom(watching: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[datetime] = []
+    monkeypatch.setattr(chores.finish, "delete_stray_files", lambda: looks.append(db_now()))
+    for _ in range(3):
+        watching.round()
+    assert len(looks) == 1
+
+
+def test_it_asks_for_a_bell_that_is_away_once_a_round(watching: Keeper, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        RunFactory.create()
+    watching.round()
+    assert len([record for record in caplog.records if "no doorbell" in record.message]) == 1
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def rounds(count: int) -> Iterator[bool]:
+    yield from [False] * count
+    yield True
+
+
+def run_command(keeper: Keeper, holder: str, count: int = 1) -> None:
+    stop = rounds(count)
+    keep(keeper, holder=holder, wait=lambda _seconds: None, stopped=lambda: next(stop))
+
+
+class Counting(Keeper):
+    done = 0
+    lost = 0
+
+    def round(self) -> None:
+        self.done += 1
+
+    def lost_sight(self) -> None:
+        self.lost += 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_of_two_keepers_works() -> None:
+    LeaderLease.objects.create(name="keeper", holder="other", until=db_now() + timedelta(seconds=30))
+    idle, busy = Counting(), Counting()
+    run_command(idle, "me", 3)
+    LeaderLease.objects.update(until=db_now() - timedelta(seconds=1))
+    run_command(busy, "me", 3)
+    assert (idle.done, busy.done) == (0, 3)
+    assert not LeaderLease.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_survives_a_database_that_is_away() -> None:
+    class Failing(Counting):
+        def round(self) -> None:
+            super().round()
+            raise OperationalError("the database is away")
+
+    keeper = Failing()
+    run_command(keeper, f"me.{os.getpid()}", 2)
+    assert (keeper.done, keeper.lost) == (2, 2)

@@ -1,0 +1,46 @@
+"""The states as data, as a picture, and in words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from apps.runs import states
+from apps.runs.states import ACTIVE, HELD, INVALID_REASONS, REASONS, TERMINAL, TRANSITIONS, State, may_go
+from workers.outcome import Reason
+
+ARROW = re.compile(r"^\s+(\S+) --> (\S+)$", re.MULTILINE)
+
+
+def test_it_draws_the_picture_that_the_code_follows() -> None:
+    arrows = ARROW.findall(Path(states.__file__).with_name("states.md").read_text())
+    drawn = {(source, target) for source, target in arrows if "[*]" not in (source, target)}
+    assert drawn == {(source, target) for source, targets in TRANSITIONS.items() for target in targets}
+    assert {source for source, target in arrows if target == "[*]"} == TERMINAL
+    assert [target for source, target in arrows if source == "[*]"] == [State.QUEUED]
+
+
+def test_it_knows_every_state_once() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert {state for state, targets in TRANSITIONS.items() if not targets} == TERMINAL
+    assert set(State) == ACTIVE | TERMINAL and not ACTIVE & TERMINAL
+    assert ACTIVE - {State.QUEUED} == HELD
+
+
+def test_it_goes_only_along_arrows() -> None:
+    assert may_go("queued", "claimed")
+    assert not may_go("queued", "running")
+    assert not may_go("finished", "running")
+
+
+@pytest.mark.parametrize(("source", "target"), [("paused", "running"), ("running", "paused"), ("", "running")])
+def test_it_raises_for_an_unknown_state(source: str, target: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid State"):
+        may_go(source, target)
+
+
+def test_it_has_a_sentence_for_every_reason_of_the_engine() -> None:
+    assert {reason.value for reason in Reason} - {"fenced"} <= set(REASONS)  # a fenced run is another's to explain
+    assert all(str(sentence).endswith(".") for sentence in [*REASONS.values(), *INVALID_REASONS.values()])
