@@ -12,6 +12,12 @@ PYTEST := $(PYTHON) -m pytest --numprocesses=logical --maxprocesses=8 --dist=loa
 # The environment of the person at the keyboard, or a .env, must not lead the suite to a real database or Redis.
 NOWHERE := DATABASE_URL=sqlite:///never-opened.sqlite3 REDIS_URL=redis://127.0.0.1:1/0
 
+# Certificates as the machine trusts them: a company's proxy may sign with its own. pip does so by itself.
+ifneq ($(wildcard /etc/ssl/certs/*),)
+export UV_SYSTEM_CERTS := 1
+export NODE_USE_SYSTEM_CA := 1
+endif
+
 # A home that is missing or cannot be written to is no reason to fail: then the caches stay in the checkout.
 ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo writable),writable)
 export UV_CACHE_DIR := $(CURDIR)/$(VENV)/cache/uv
