@@ -216,7 +216,9 @@ STATICFILES_DIRS = [
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
-WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
+# Asked again each time, and answered "not changed": modules import each other by their plain names, and those of two
+# releases must not mix.
+WHITENOISE_MAX_AGE = 0
 
 # --- what a browser may load: our own files, nothing inline --------------------------------------------------------
 

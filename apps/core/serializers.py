@@ -36,6 +36,14 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(refused)
 
 
+class RefOut(serializers.Serializer[Any]):
+    """What another row is called, where it is not told in full."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
 class Text(serializers.CharField):
     """Text, not a number that happens to look like it."""
 

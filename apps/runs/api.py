@@ -29,6 +29,7 @@ from apps.runs.serializers import (
     NoteNew,
     RunNew,
     RunOut,
+    RunWithFilesOut,
     WorkerOut,
 )
 from apps.runs.states import ACTIVE, State
@@ -92,10 +93,10 @@ class RunList(generics.ListAPIView[Run]):
 class RunDetail(APIView):
     """One run."""
 
-    @extend_schema(responses=RunOut)
+    @extend_schema(responses=RunWithFilesOut)
     def get(self, request: Request, pk: UUID) -> Response:
-        """Read a run."""
-        return Response(presentation.run(run_for(request, pk)))
+        """Read a run, and what can be downloaded of it."""
+        return Response(presentation.run_with_files(run_for(request, pk)))
 
 
 class RunStop(APIView):

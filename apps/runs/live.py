@@ -83,18 +83,13 @@ def snapshot(run_id: UUID) -> dict[str, Any]:
         "type": "snapshot",
         "seq": seq,
         "now": utc(timezone.now()),
-        "run": run_message(run),
+        "run": presentation.run_with_files(run),
         "endpoints": [presentation.endpoint(row) for row in endpoints],
         "series": _series(run, shown),
         **_tables(run_id),
         "events": [presentation.event(row) for row in events],
         "log": {"seq": log_seq, "lines": lines},
     }
-
-
-def run_message(run: Run) -> dict[str, Any]:
-    """The run as the page needs it: with its downloads."""
-    return {**presentation.run(run), "artifacts": [presentation.artifact(row) for row in run.artifacts.all()]}
 
 
 def position(run_id: UUID) -> Seen:
@@ -128,7 +123,7 @@ def news(run_id: UUID, seen: Seen) -> News:
         _tell(found, {"type": "log", "seq": newest, "lines": lines})
         seen.log = newest
     if (head := _head(run)) != seen.head:
-        _tell(found, {"type": "state", "now": utc(timezone.now()), "run": run_message(run)})
+        _tell(found, {"type": "state", "now": utc(timezone.now()), "run": presentation.run_with_files(run)})
         seen.head, seen.is_over = head, run.is_over
     return found
 

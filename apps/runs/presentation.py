@@ -70,6 +70,11 @@ def run(row: Run) -> dict[str, Any]:
     }
 
 
+def run_with_files(row: Run) -> dict[str, Any]:
+    """One run with what can be downloaded of it."""
+    return {**run(row), "artifacts": [artifact(kept) for kept in row.artifacts.all()]}
+
+
 def endpoint(row: Endpoint) -> dict[str, Any]:
     """One endpoint with Locust's totals of it."""
     totals = {**NO_TOTALS, **row.totals}
@@ -101,7 +106,7 @@ def exception(row: ScriptException) -> dict[str, Any]:
 
 def artifact(row: Artifact) -> dict[str, Any]:
     """One file to download."""
-    url = reverse("runs:artifact", args=[row.run_id, row.name])
+    url = reverse("api:run-file", args=[row.run_id, row.name])
     return {"name": row.name, "size": row.size, "sha256": row.sha256, "url": url}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.core.serializers import StrictSerializer, Text, WholeNumber
+from apps.core.serializers import RefOut, StrictSerializer, Text, WholeNumber
 from apps.runs.services import NOTE_CHARS
 from apps.runs.states import State, Verdict
 
@@ -45,12 +45,6 @@ class RunNew(StrictSerializer):
 
 class NoteNew(StrictSerializer):
     text = Text(max_length=NOTE_CHARS)
-
-
-class RefOut(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    slug = serializers.CharField()
-    name = serializers.CharField()
 
 
 class TotalsOut(serializers.Serializer[Any]):
@@ -143,6 +137,17 @@ class RunOut(serializers.Serializer[Any]):
     thresholds = serializers.ListField(child=serializers.DictField(), help_text="None exist yet.")
     note = serializers.CharField()
     labels = serializers.DictField(child=serializers.CharField())
+
+
+class ArtifactOut(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField()
+    url = serializers.CharField(help_text="Path at this portal; for a session or a token.")
+
+
+class RunWithFilesOut(RunOut):
+    artifacts = ArtifactOut(many=True)
 
 
 class EndpointOut(serializers.Serializer[Any]):

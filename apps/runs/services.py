@@ -79,7 +79,7 @@ def start(
         raise Invalid(_("This scenario has no script yet."), code="no_version")
     if pool is None:
         raise Invalid(_("There is no worker pool to run on."), code="no_pool", fields={"pool": [_("none exists")]})
-    load = loads.settle({name: getattr(scenario, name) for name in loads.FIELDS} | dict(options or {}))
+    load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, options or {})
     _check(version, load, extras)
     with transaction.atomic():
         return _insert(scenario, version, pool, load, extras, by)

@@ -30,7 +30,6 @@ class RunSink:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._told: set[str] = set()
-        self.user_classes: Sequence[str] = ()
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """A step, once each; the start of the test also moves the run to `running`."""
@@ -42,7 +41,7 @@ class RunSink:
         if kind == "stopping":
             self._stopping()
         if kind in STEPS and kind not in self._told:
-            self._recorder.step(STEPS[kind], **_plain(data))
+            self._recorder.step(STEPS[kind], **_plain(data), step=kind)
             self._told.add(kind)
 
     def ticks(self, ticks: Sequence[Tick]) -> None:

@@ -26,6 +26,8 @@ def detail(request: PageRequest, pk: UUID) -> HttpResponse:
     run = selectors.with_names(Run.objects.filter(pk=pk)).get()
     context = {
         "run": run,
+        "project": run.project,
+        "section": "runs",
         "may_control": may(request.actor, roles.RUN_CONTROL, run),
         "may_start": may(request.actor, roles.RUN_START, run),
         "may_edit": may(request.actor, roles.SCENARIO_EDIT, run),

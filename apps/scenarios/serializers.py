@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core.names import NAME_CHARS
-from apps.core.serializers import StrictSerializer, Text, WholeNumber
+from apps.core.serializers import RefOut, StrictSerializer, Text, WholeNumber
 from apps.scenarios.models import NOTE_CHARS
 from apps.scenarios.services import DESCRIPTION_CHARS
 
@@ -18,6 +19,7 @@ class Anything(serializers.JSONField):
     """Read by `load.py` or `validate.py`, which say what is wrong with it in the same words as the form."""
 
 
+@extend_schema_field(str)
 class Script(serializers.Field[str, Any, str, Any]):
     """Text of any length and content: `validate.check_text` judges it, with codes of its own."""
 
@@ -71,12 +73,6 @@ class ValidateIn(StrictSerializer):
 
     version = WholeNumber(required=False, min_value=1)
     locustfile = Script(required=False)
-
-
-class RefOut(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    slug = serializers.CharField()
-    name = serializers.CharField()
 
 
 class StageOut(serializers.Serializer[Any]):
