@@ -32,10 +32,12 @@ class Server:
             assert time.monotonic() < deadline and self.process.poll() is None
             time.sleep(0.02)
         self.port = int(port_file.read_text())
+        self.connections: list[http.client.HTTPConnection] = []
         self.connection = self.connect()
 
     def connect(self, timeout: float = 10) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        self.connections.append(http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout))
+        return self.connections[-1]
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         sent = None if body is None else json.dumps(body)
@@ -48,7 +50,8 @@ class Server:
         return counts
 
     def stop(self) -> int:
-        self.connection.close()
+        for connection in self.connections:
+            connection.close()
         self.process.terminate()
         return self.process.wait(10)
 
