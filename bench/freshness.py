@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from playwright.sync_api import Page, sync_playwright
 
 from bench.figures import Figure, percentile
-from bench.place import Place, say, script, settle
+from bench.place import Place, run_of, say, script
 from bench.start import requests_in
 from tests.e2e.stack import Stack, demo_target
 
 USERS = 20
 ENDPOINTS = 100
 RUN_SECONDS = 45
+END_MS = 3_000
+"""For the last second to reach the page."""
 P95_SECONDS, P99_SECONDS = 1.5, 2.0
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 NUMBER = '[data-number="rps"] span'
@@ -53,14 +55,15 @@ def measure(place: Place) -> list[Figure]:
             "run_time": f"{RUN_SECONDS}s",
             "env": {"ENDPOINTS": str(ENDPOINTS)},
         }
-        run_id = stack.start(stack.scenario(script("paced"), host=target.url, **load))
-        page.goto(f"{stack.url}/runs/{run_id}/")
-        page.evaluate(WATCH, NUMBER)
-        say(f"freshness: watching a run for {RUN_SECONDS} s")
-        page.wait_for_timeout(RUN_SECONDS * 1000)
-        stack.over(run_id)
-        settle(stack)
-        shown: list[Shown] = [(at, count) for at, count in page.evaluate("window.shown")]
+        scenario = stack.scenario(script("paced"), host=target.url, **load)
+        with run_of(stack, scenario) as run_id:
+            page.goto(f"{stack.url}/runs/{run_id}/")
+            page.evaluate(WATCH, NUMBER)
+            say(f"freshness: watching a run for {RUN_SECONDS} s")
+            page.wait_for_timeout(RUN_SECONDS * 1000)
+            stack.over(run_id)
+            page.wait_for_timeout(END_MS)
+            shown: list[Shown] = [(at, count) for at, count in page.evaluate("window.shown")]
     done = [at for at, _ in requests_in(folder)]
     found = lags(done, shown)
     note = f"{len(found)} of {len(done)} requests · {len(shown)} frames · longest {max(found):.2f} s"

@@ -65,6 +65,16 @@ def settle(stack: Stack) -> None:
     time.sleep(QUIET_SECONDS)
 
 
+@contextmanager
+def run_of(stack: Stack, scenario: str) -> Iterator[str]:
+    """The id of a run that is on; over afterwards."""
+    run_id = stack.start(scenario)
+    try:
+        yield run_id
+    finally:
+        stop(stack, run_id)
+
+
 def stop(stack: Stack, run_id: str) -> None:
     """End a run and wait for it."""
     stack.api("POST", f"/api/v1/runs/{run_id}/stop/")
@@ -86,6 +96,11 @@ def is_runner(process: psutil.Process) -> bool:
         return False
 
 
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """User and system time of these processes."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
+
+
 def script(name: str) -> str:
     """Text of one of our locustfiles."""
     return (LOCUSTFILES / f"{name}.py").read_text()
@@ -93,7 +108,7 @@ def script(name: str) -> str:
 
 def requests_at(target: Target) -> int:
     """What the target has answered so far."""
-    return target.counts().get("total", {}).get("requests", 0)
+    return sum(row["requests"] for path, row in target.counts().items() if path != "total")
 
 
 @contextmanager

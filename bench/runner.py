@@ -14,7 +14,7 @@ from uuid import UUID
 import psutil
 
 from bench.figures import Figure
-from bench.place import MIB, Place, quiet_target, requests_at, say, script, stop
+from bench.place import MIB, Place, cpu_seconds, quiet_target, requests_at, run_of, say, script
 from tests.e2e.stack import Stack, wait_for
 
 ENDPOINTS = 100
@@ -29,16 +29,16 @@ LOAD = {"users": 20, "spawn_rate": 20, "run_time": "3m", "env": {"ENDPOINTS": st
 def measure(place: Place) -> list[Figure]:
     stack = place.stack
     with quiet_target(place.new_folder("runner")) as target:
-        run_id = stack.start(stack.scenario(script("paced"), host=target.url, **LOAD))
-        wait_for(lambda: requests_at(target), 30, "the first request")
-        time.sleep(WARM_SECONDS)
-        horse, locust = work_horse(stack, run_id), stack.locusts(run_id)
-        say(f"runner: watching it for {WINDOW_SECONDS:.0f} s")
-        began, before, theirs = time.monotonic(), cpu_seconds([horse]), cpu_seconds(locust)
-        time.sleep(WINDOW_SECONDS)
-        elapsed = time.monotonic() - began
-        spent, generated = cpu_seconds([horse]) - before, cpu_seconds(locust) - theirs
-        stop(stack, run_id)
+        scenario = stack.scenario(script("paced"), host=target.url, **LOAD)
+        with run_of(stack, scenario) as run_id:
+            wait_for(lambda: requests_at(target), 30, "the first request")
+            time.sleep(WARM_SECONDS)
+            horse, locust = work_horse(stack, run_id), stack.locusts(run_id)
+            say(f"runner: watching it for {WINDOW_SECONDS:.0f} s")
+            began, before, theirs = time.monotonic(), cpu_seconds([horse]), cpu_seconds(locust)
+            time.sleep(WINDOW_SECONDS)
+            elapsed = time.monotonic() - began
+            spent, generated = cpu_seconds([horse]) - before, cpu_seconds(locust) - theirs
     stored, seconds = _stored(stack, run_id)
     day = stored / seconds * DAY_SECONDS / MIB
     return [
@@ -53,11 +53,6 @@ def work_horse(stack: Stack, run_id: str) -> psutil.Process:
     """The ancestor of the run's Locust that is the portal's own code."""
     locust = stack.locusts(run_id)[0]
     return next(process for process in locust.parents() if "runner" in process.cmdline())
-
-
-def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """User and system time of these processes."""
-    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
 def _stored(stack: Stack, run_id: str) -> tuple[int, int]:

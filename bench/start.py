@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.figures import Figure, of_spread
-from bench.place import Place, say, script, stop
+from bench.place import Place, run_of, say, script
 from tests.e2e.stack import demo_target, wait_for
 
 TIMES = 5
@@ -25,11 +25,10 @@ def measure(place: Place) -> list[Figure]:
         scenario = stack.scenario(script("paced"), host=target.url, **load)
         for number in range(TIMES):
             asked_at = time.time()
-            run_id = stack.start(scenario)
-            first = wait_for(partial(first_after, folder, asked_at), FIRST_REQUEST_SECONDS, "a request")
+            with run_of(stack, scenario):
+                first = wait_for(partial(first_after, folder, asked_at), FIRST_REQUEST_SECONDS, "a request")
             found.append(first - asked_at)
             say(f"start: {number + 1} of {TIMES}: {found[-1]:.2f} s")
-            stop(stack, run_id)
     return [of_spread("start: POST /runs → first request", found, "s", budget=BUDGET_SECONDS)]
 
 

@@ -4,8 +4,9 @@ Both load the same target with the same users in a closed loop, so one Locust pr
 They are counted at the target, over the same steady seconds after all users have started. Runs alternate, since the
 machine's speed changes while we measure. Bare Locust runs with `--only-summary`, as the portal's does.
 
-The ratio of CPU seconds per request says the same without the noise of whatever else wants the cores. Stock
-`--csv --csv-full-history` stands beside it, because it is what a run needs to have figures without the portal.
+On a machine that has other work, these ratios say more about the other work. So the same Locust processes also run
+side by side, on one core that they share, and what counts there is requests per CPU second of each: whatever slows one
+slows the others. Stock `--csv --csv-full-history` runs along, because it is what figures cost without the portal.
 """
 
 from __future__ import annotations
@@ -14,119 +15,129 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 
 from bench.figures import Figure, of_spread
-from bench.place import LOCUSTFILES, Place, quiet_target, requests_at, say, script, stop
-from bench.runner import cpu_seconds
-from tests.e2e.stack import Stack, Target, wait_for
+from bench.place import LOCUSTFILES, Place, cpu_seconds, quiet_target, run_of, say, script
+from tests.e2e.stack import Target, wait_for
 
 PAIRS = 3
 ENDPOINTS = (1, 100)
 USERS = 20
-RUN_SECONDS = 60
+RUN_SECONDS = 90
 WARM_SECONDS = 2.0
 WINDOW_SECONDS = 6.0
+SIDE_BY_SIDE_SECONDS = 20.0
 BUDGET = 0.98
+FULL_HISTORY = ("--csv", "figures", "--csv-full-history")
 
 Processes = list[psutil.Process]
-Arm = Callable[[], AbstractContextManager[Processes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    per_second: float
-    per_cpu_second: float
 
 
 def measure(place: Place) -> list[Figure]:
     figures = []
     with quiet_target(place.new_folder("throughput")) as target:
         for endpoints in ENDPOINTS:
-            figures += _of_endpoints(place, target, endpoints)
+            names = f"throughput: {endpoints} name{'s' if endpoints > 1 else ''}"
+            load = Load(place, target, endpoints)
+            figures.append(of_spread(f"{names}, portal ÷ bare", _alternately(load), budget=BUDGET, bound="least"))
+            per_cpu = _side_by_side(load)
+            ours, csv = (per_cpu[arm] / per_cpu["bare"] for arm in ("portal", "csv"))
+            said = " · ".join(f"{arm} {value:.0f}" for arm, value in per_cpu.items())
+            figures += [
+                Figure(f"{names}, per CPU second", ours, budget=BUDGET, bound="least", note=said),
+                Figure(f"{names}, the same for stock --csv-full-history", csv),
+            ]
     return figures
 
 
-def _of_endpoints(place: Place, target: Target, endpoints: int) -> list[Figure]:
-    stack, env = place.stack, {"ENDPOINTS": str(endpoints)}
-    load = {"users": USERS, "spawn_rate": USERS, "run_time": f"{RUN_SECONDS}s", "env": env}
-    scenario = stack.scenario(script("closed"), host=target.url, **load)
-    csv = place.new_folder(f"csv-{endpoints}") / "bare"
-    arms: dict[str, Arm] = {
-        "bare": lambda: _bare(target, env, place.folder),
-        "portal": lambda: _through_portal(stack, scenario, target),
-        "csv": lambda: _bare(target, env, place.folder, "--csv", str(csv), "--csv-full-history"),
-    }
-    rates: dict[str, list[Rate]] = {name: [] for name in arms}
+class Load:
+    """Ways to put the same load on the same target. Each yields the Locust processes once requests arrive."""
+
+    def __init__(self, place: Place, target: Target, endpoints: int) -> None:
+        self.stack, self.target, self.endpoints = place.stack, target, endpoints
+        self.folder = place.new_folder(f"throughput-{endpoints}")
+        options = {"users": USERS, "spawn_rate": USERS, "run_time": f"{RUN_SECONDS}s", "env": self._env("portal")}
+        self.scenario = self.stack.scenario(script("closed"), host=target.url, **options)
+
+    def start(self, arm: str) -> AbstractContextManager[Processes]:
+        """`portal`, `bare`, or `csv`: bare with Locust's own full history."""
+        return self._portal() if arm == "portal" else self._bare(arm, FULL_HISTORY if arm == "csv" else ())
+
+    def requests(self, arm: str) -> int:
+        return self.target.counts().get(f"GET /ok/{arm}", {}).get("requests", 0)
+
+    def _env(self, arm: str) -> dict[str, str]:
+        return {"ENDPOINTS": str(self.endpoints), "ARM": arm}
+
+    @contextmanager
+    def _portal(self) -> Iterator[Processes]:
+        before = self.requests("portal")
+        with run_of(self.stack, self.scenario) as run_id:
+            wait_for(lambda: self.requests("portal") > before, 30, "the first request")
+            yield self.stack.locusts(run_id)
+
+    @contextmanager
+    def _bare(self, arm: str, options: tuple[str, ...]) -> Iterator[Processes]:
+        before = self.requests(arm)
+        process = _locust(self.folder, self.target.url, self._env(arm), options)
+        try:
+            wait_for(lambda: self.requests(arm) > before, 30, "the first request")
+            yield [psutil.Process(process.pid)]
+        finally:
+            process.terminate()
+            process.wait(20)
+            time.sleep(WARM_SECONDS)
+
+
+def _alternately(load: Load) -> list[float]:
+    """Requests a second, portal ÷ bare, of each pair of runs."""
+    ratios = []
     for number in range(PAIRS):
-        for name, arm in arms.items():
-            with arm() as processes:
-                rates[name].append(_rate(target, processes))
-            rate = rates[name][-1]
-            said = f"{rate.per_second:.0f}/s, {rate.per_cpu_second:.0f} per CPU second"
-            say(f"throughput: {endpoints} names, {name} {number + 1} of {PAIRS}: {said}")
-    return _figures(endpoints, rates)
+        bare, portal = _per_second(load, "bare"), _per_second(load, "portal")
+        ratios.append(portal / bare)
+        pair = f"{number + 1} of {PAIRS}: bare {bare:.0f}/s, portal {portal:.0f}/s"
+        say(f"throughput: {load.endpoints} names, pair {pair}")
+    return ratios
 
 
-def _figures(endpoints: int, rates: dict[str, list[Rate]]) -> list[Figure]:
-    names = f"{endpoints} name{'s' if endpoints > 1 else ''}"
-
-    def ratios(arm: str, read: Callable[[Rate], float]) -> Sequence[float]:
-        return [read(ours) / read(bare) for ours, bare in zip(rates[arm], rates["bare"], strict=True)]
-
-    by_time, by_cpu = (lambda rate: rate.per_second), (lambda rate: rate.per_cpu_second)
-    return [
-        of_spread(f"throughput: {names}, portal ÷ bare", ratios("portal", by_time), budget=BUDGET, bound="least"),
-        of_spread(f"throughput: {names}, per CPU second of Locust", ratios("portal", by_cpu)),
-        of_spread(f"throughput: {names}, bare with --csv-full-history ÷ bare", ratios("csv", by_time)),
-        of_spread(f"throughput: {names}, the same per CPU second", ratios("csv", by_cpu)),
-    ]
+def _per_second(load: Load, arm: str) -> float:
+    with load.start(arm):
+        time.sleep(WARM_SECONDS)
+        began, before = time.monotonic(), load.requests(arm)
+        time.sleep(WINDOW_SECONDS)
+        return (load.requests(arm) - before) / (time.monotonic() - began)
 
 
-def _rate(target: Target, processes: Processes) -> Rate:
-    """Over the steady part of the run that is on."""
-    time.sleep(WARM_SECONDS)
-    began, requests, cpu = time.monotonic(), requests_at(target), cpu_seconds(processes)
-    time.sleep(WINDOW_SECONDS)
-    elapsed, done = time.monotonic() - began, requests_at(target) - requests
-    return Rate(done / elapsed, done / (cpu_seconds(processes) - cpu))
+def _side_by_side(load: Load) -> Mapping[str, float]:
+    """Requests per CPU second of each, all at once on one core."""
+    say(f"throughput: {load.endpoints} names, side by side")
+    with ExitStack() as exits:
+        locusts = {arm: exits.enter_context(load.start(arm)) for arm in ("bare", "csv", "portal")}
+        core = psutil.Process().cpu_affinity()[:1]
+        for process in (process for processes in locusts.values() for process in processes):
+            process.cpu_affinity(core)
+        time.sleep(WARM_SECONDS)
+        before = {arm: (load.requests(arm), cpu_seconds(processes)) for arm, processes in locusts.items()}
+        time.sleep(SIDE_BY_SIDE_SECONDS)
+        return {
+            arm: (load.requests(arm) - before[arm][0]) / (cpu_seconds(processes) - before[arm][1])
+            for arm, processes in locusts.items()
+        }
 
 
-@contextmanager
-def _through_portal(stack: Stack, scenario: str, target: Target) -> Iterator[Processes]:
-    before = requests_at(target)
-    run_id = stack.start(scenario)
-    _wait_for_more(target, before)
-    yield stack.locusts(run_id)
-    stop(stack, run_id)
-
-
-@contextmanager
-def _bare(target: Target, env: dict[str, str], folder: Path, *options: str) -> Iterator[Processes]:
-    before = requests_at(target)
-    load = ["--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{RUN_SECONDS}s", "--host", target.url]
-    command = [sys.executable, "-m", "locust", "--headless", "--only-summary", "-f", str(LOCUSTFILES / "closed.py")]
+def _locust(folder: Path, host: str, env: dict[str, str], options: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    load = ("--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{RUN_SECONDS}s", "--host", host)
+    command = (sys.executable, "-m", "locust", "--headless", "--only-summary", "-f", str(LOCUSTFILES / "closed.py"))
     own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*command, *load, *options],
         cwd=folder,
-        env={**own, **env},
+        env=own | env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    try:
-        _wait_for_more(target, before)
-        yield [psutil.Process(process.pid)]
-    finally:
-        process.terminate()
-        process.wait(20)
-    time.sleep(WARM_SECONDS)
-
-
-def _wait_for_more(target: Target, requests: int) -> None:
-    wait_for(lambda: requests_at(target) > requests, 30, "the first request")

@@ -1,4 +1,7 @@
-"""As many requests as one Locust process can make: no user waits. `ENDPOINTS` names, all answered at once."""
+"""As many requests as one Locust process can make: no user waits. `ENDPOINTS` names, all answered at once.
+
+`ARM` is in the path, so that the target can tell those who load it at the same time apart.
+"""
 
 import itertools
 import os
@@ -6,9 +9,10 @@ import os
 from locust import FastHttpUser, task
 
 NAMES = itertools.cycle([f"/page/{number}" for number in range(int(os.environ["ENDPOINTS"]))])
+PATH = f"/ok/{os.environ['ARM']}"
 
 
 class Visitor(FastHttpUser):
     @task
     def visit(self) -> None:
-        self.client.get("/ok", name=next(NAMES))
+        self.client.get(PATH, name=next(NAMES))
