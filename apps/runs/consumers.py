@@ -38,6 +38,9 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has 
     nobody: what it cannot take is dropped for a fresh snapshot.
     """
 
+    channel_layer_alias = "none"
+    """The feed listens for all sockets; one that subscribed itself could not even open while Redis is away."""
+
     async def connect(self) -> None:
         """Authorise, listen first, then read the snapshot: nothing can fall in between."""
         self.run_id: UUID = self.scope["url_route"]["kwargs"]["run_id"]

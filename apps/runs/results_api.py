@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,8 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,16 +31,14 @@ INDEX_DIGITS = 4
 """More than a thousand endpoints are not told apart."""
 
 
-class AsIs(BaseRenderer):
-    """For downloads, which are made as Django responses: any `Accept` will do."""
+class AnyAccept(DefaultContentNegotiation):
+    """Downloads are made as Django responses, so any `Accept` will do; errors are JSON as everywhere."""
 
-    media_type = "*/*"
-    format = ""
-
-    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        """Only errors come here."""
-        text: bytes = JSONRenderer().render(data)
-        return text
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        first = next(iter(renderers))
+        return first, first.media_type
 
 
 class RunSeries(APIView):
@@ -64,7 +64,7 @@ class RunSeries(APIView):
 class RunFile(APIView):
     """Downloads of a run."""
 
-    renderer_classes = [AsIs, JSONRenderer]
+    content_negotiation_class = AnyAccept
 
     @extend_schema(
         operation_id="runs_file",
