@@ -68,7 +68,7 @@ def test_it_does_not_expect_users_that_had_no_chance(case: dict[str, Any]) -> No
 
 
 def test_it_tells_the_weightiest_first() -> None:
-    case = {"warnings": {"generator_cpu": "…", "bad_rows": "…"}, "run": {"peak_users": 0}}
+    case: dict[str, Any] = {"warnings": {"generator_cpu": "…", "bad_rows": "…"}, "run": {"peak_users": 0}}
     found = doubts(result={"difference": 5, "source": "stats_csv"}, **case)
     assert found == ["no_final_totals", "counts_differ", "collector_gap", "users_not_reached", "generator_cpu"]
 

@@ -21,7 +21,6 @@ from apps.runs.management.commands.keeper import keep
 from apps.runs.models import Run, SampleBlock
 from apps.runs.states import State
 from tests.factories import RunFactory
-from tests.redis import no_redis  # noqa: F401 # a fixture
 from tests.runs.makers import held, row_of, seconds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_redis")]
@@ -130,7 +129,7 @@ def test_it_forgets_old_idempotency_keys(watching: Keeper) -> None:
 
 def test_it_looks_for_stray_files_seldom(watching: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[datetime] = []
-    monkeypatch.setattr(chores.finish, "delete_stray_files", lambda: looks.append(db_now()))
+    monkeypatch.setattr("apps.runs.finish.delete_stray_files", lambda: looks.append(db_now()))
     for _ in range(3):
         watching.round()
     assert len(looks) == 1

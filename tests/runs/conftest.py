@@ -1,0 +1,5 @@
+"""Redis for tests of runs."""
+
+from tests.redis import no_redis, redis_server, redis_url
+
+__all__ = ["no_redis", "redis_server", "redis_url"]

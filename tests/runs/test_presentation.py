@@ -1,0 +1,70 @@
+"""What we send is what the schema says, field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework import serializers
+
+from apps.runs import presentation, selectors, series, tiers
+from apps.runs import serializers as wire
+from apps.runs.models import Run, RunEvent, ScriptException
+from apps.runs.reconcile import reconcile
+from tests.factories import EndpointFactory, FailureFactory, RunFactory
+from tests.runs.makers import final, seconds, totals
+
+pytestmark = pytest.mark.django_db
+
+
+def assert_fits(value: Any, field: Any) -> None:
+    """The keys are the field's, all the way down."""
+    if value is None:
+        assert field.allow_null, field.field_name
+    elif isinstance(field, serializers.ListSerializer):
+        for item in value:
+            assert_fits(item, field.child)
+    elif isinstance(field, serializers.BaseSerializer):
+        fields: dict[str, Any] = field.fields  # type: ignore[attr-defined]
+        required = {name for name, one in fields.items() if one.required}
+        assert required <= set(value) <= set(fields), field
+        for name, part in value.items():
+            assert_fits(part, fields[name])
+
+
+@pytest.fixture
+def run() -> Run:
+    told = reconcile(seconds(1, 5), lambda row: None, final(totals("/a", 5)))
+    health = {"cpu_percent": 1.0, "rss_bytes": 1, "cpu_peak_percent": 1.0}
+    diagnosis = {"code": "x", "message": "x", "line": None, "traceback": ""}
+    stage = {"duration": 5.0, "users": 1, "spawn_rate": 1.0}
+    details: dict[str, Any] = {"reconciliation": told, "generator": health, "diagnosis": diagnosis, "stages": [stage]}
+    made = RunFactory.create(verdict_reasons=["counts_differ"], runner="host-1", **details)
+    return selectors.presented(Run.objects.filter(pk=made.pk)).get()
+
+
+def test_everything_has_the_fields_of_its_schema(run: Run) -> None:
+    assert_fits(presentation.run(run), wire.RunOut())
+    assert_fits(presentation.endpoint(EndpointFactory.create(run=run)), wire.EndpointOut())
+    assert_fits(presentation.failure(FailureFactory.create(run=run)), wire.FailureOut())
+    assert_fits(presentation.exception(ScriptException(run=run, count=1)), wire.ExceptionOut())
+    assert_fits(presentation.event(RunEvent(run=run, kind="note", text="x")), wire.EventOut())
+    assert_fits(presentation.worker(run), wire.WorkerOut())
+    tiers.append(run.pk, list(seconds(1, 3)))
+    figures = series.answer(run, series.Window(), endpoints=[None], metrics=[])
+    assert_fits(figures, wire.SeriesOut())
+
+
+def test_a_fresh_run_has_all_its_fields_too() -> None:
+    fresh = selectors.presented(Run.objects.filter(pk=RunFactory.create().pk)).get()
+    shown = presentation.run(fresh)
+    assert_fits(shown, wire.RunOut())
+    assert set(shown["totals"]) == set(wire.TotalsOut().fields)
+    assert (shown["queue_position"], shown["progress"], shown["reconciliation"]) == (1, 0.0, None)
+
+
+def test_a_sentence_of_ours_is_translated_and_a_note_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presentation, "gettext", lambda text: f"<{text}>")
+    texts = {kind: presentation.event(RunEvent(kind=kind, text="Locust started"))["text"] for kind in ("step", "note")}
+    assert texts == {"step": "<Locust started>", "note": "Locust started"}
+    assert presentation.event(RunEvent(kind="step", text=""))["text"] == ""

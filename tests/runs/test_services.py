@@ -1,0 +1,237 @@
+"""Starting, stopping and annotating runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.core.errors import Conflict, Invalid
+from apps.core.queue import pool_queue
+from apps.pools.models import WorkerPool
+from apps.runs import services
+from apps.runs.keeper import ring_waiting
+from apps.runs.lease import claim
+from apps.runs.models import Run, RunEvent
+from apps.runs.services import Extras
+from apps.runs.states import State
+from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.teams.actors import Actor
+from apps.teams.models import AuditEvent
+from tests.factories import RunFactory
+from tests.redis import Server
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool", "version")]
+
+BAD = [
+    ({"users": 0}, "users", "out_of_range"),
+    ({"users": -1}, "users", "out_of_range"),
+    ({"users": 10**9}, "users", "out_of_range"),
+    ({"users": 10**30}, "users", "out_of_range"),
+    ({"users": True}, "users", "out_of_range"),
+    ({"spawn_rate": 0}, "spawn_rate", "out_of_range"),
+    ({"spawn_rate": float("nan")}, "spawn_rate", "out_of_range"),
+    ({"spawn_rate": float("inf")}, "spawn_rate", "out_of_range"),
+    ({"run_time_s": -5}, "run_time", "out_of_range"),
+    ({"run_time_s": float("nan")}, "run_time", "out_of_range"),
+    ({"run_time_s": 1e9}, "run_time", "out_of_range"),
+    ({"host": "ftp://x"}, "host", "not_an_address"),
+    ({"host": "http://u:p@x"}, "host", "credentials"),
+    ({"env": {"LD_PRELOAD": "x"}}, "env", "denied_name"),
+    ({"env": {"HTTPS_PROXY": "x"}}, "env", "denied_name"),
+    ({"env": {"A B": "x"}}, "env", "bad_name"),
+    ({"env": {"A": "x" * 9_000}}, "env", "bad_value"),
+    ({"tags": ["--users"]}, "tags", "bad_tag"),
+    ({"stages": [{"duration": 5.0, "users": 0, "spawn_rate": 1.0}]}, "stages", "no_users"),
+    ({"stages": [{"duration": 5.0, "users": 1, "spawn_rate": 0.0}]}, "stages", "out_of_range"),
+]
+
+
+@pytest.fixture
+def by(tess: User) -> Actor:
+    return Actor(user=tess)
+
+
+@pytest.mark.parametrize(("options", "field", "code"), BAD)
+def test_it_refuses_a_load_beyond_the_limits(
+    scenario: Scenario, by: Actor, options: Mapping[str, Any], field: str, code: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, options=options, by=by)
+    assert (refused.value.code, list(refused.value.fields)) == (code, [field])
+    assert not Run.objects.exists() and not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("extras", "field"),
+    [
+        (Extras(note="x" * 501), "note"),
+        (Extras(note="nul \0"), "note"),
+        (Extras(labels={f"label{number}": "x" for number in range(21)}), "labels"),
+        (Extras(labels={"x" * 101: "x"}), "labels"),
+        (Extras(labels={"x": "x" * 101}), "labels"),
+        (Extras(labels={"nul \0": "x"}), "labels"),
+        (Extras(labels={"half": "\ud800"}), "labels"),
+    ],
+)
+def test_it_refuses_labels_and_notes_that_nothing_can_keep(
+    scenario: Scenario, by: Actor, extras: Extras, field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, extras=extras, by=by)
+    assert list(refused.value.fields) == [field]
+    assert not Run.objects.exists()
+
+
+def test_it_refuses_a_script_that_is_too_large(scenario: Scenario, by: Actor) -> None:
+    script = ScenarioVersion.objects.create(scenario=scenario, number=99, locustfile="#" * 5 * 1024 * 1024, author="x")
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, version=script, by=by)
+    assert (refused.value.code, list(refused.value.fields)) == ("too_large", ["locustfile"])
+
+
+def test_it_needs_a_script_and_a_pool(scenario: Scenario, by: Actor) -> None:
+    WorkerPool.objects.all().delete()
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, by=by)
+    assert refused.value.code == "no_pool"
+    scenario.versions.all().delete()
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, by=by)
+    assert refused.value.code == "no_version"
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_it_queues_with_the_scenarios_load_and_leaves_a_trace(scenario: Scenario, by: Actor) -> None:
+    run = services.start(scenario=scenario, options={"users": 7}, extras=Extras("try", {"branch": "main"}), by=by)
+    run.refresh_from_db()
+    assert (run.state, run.number, run.users, run.spawn_rate) == (State.QUEUED, 1, 7, scenario.spawn_rate)
+    assert (run.note, run.labels, run.requested_by) == ("try", {"branch": "main"}, "user:tess")
+    assert run.events.get().data == {"state": "queued", "reason": ""}
+    (audit,) = AuditEvent.objects.all()
+    assert (audit.action, audit.actor, audit.object_id) == ("run.start", "user:tess", str(run.pk))
+    assert services.to_spec(run).users == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_redis")
+def test_it_gives_each_run_a_number_of_its_own(scenario: Scenario, by: Actor) -> None:
+    start = Barrier(4)
+
+    def one(_number: int) -> int:
+        try:
+            start.wait()
+            return services.start(scenario=scenario, by=by).number
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(one, range(4))) == [1, 2, 3, 4]
+
+
+# --- ending -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("end", "reason"), [(services.stop, "stop_requested"), (services.abort, "abort_requested")])
+def test_a_run_that_waits_ends_at_once(by: Actor, end: Any, reason: str) -> None:
+    run = end(run=RunFactory.create(), by=by)
+    assert (run.state, run.reason, run.stopped_by) == (State.STOPPED, reason, "user:tess")
+    assert run.finished_at and claim(run.pk, runner="late") is None
+    assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.STARTING, State.RUNNING, State.STOPPING])
+def test_a_run_that_is_held_gets_the_wish_once(by: Actor, state: State) -> None:
+    run = RunFactory.create(state=state)
+    asked = services.stop(run=run, by=by).stop_requested_at
+    assert asked and services.stop(run=run, by=Actor(system="other")).stop_requested_at == asked
+    run.refresh_from_db()
+    assert (run.state, run.stopped_by) == (state, "user:tess")
+    assert services.abort(run=run, by=by).abort_requested_at
+    services.stop(run=run, by=by)
+    assert list(run.events.values_list("text", flat=True)) == ["Stop requested", "Abort requested"]
+    assert list(AuditEvent.objects.order_by("id").values_list("action", flat=True)) == ["run.stop", "run.abort"]
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.STOPPED, State.FAILED, State.LOST])
+@pytest.mark.parametrize("end", [services.stop, services.abort])
+def test_a_run_that_is_over_cannot_be_ended(by: Actor, state: State, end: Any) -> None:
+    with pytest.raises(Conflict) as refused:
+        end(run=RunFactory.create(state=state), by=by)
+    assert refused.value.code == "run_over"
+    assert not AuditEvent.objects.exists() and not RunEvent.objects.exists()
+
+
+def test_it_pins_a_note(by: Actor) -> None:
+    event = services.add_note(run=RunFactory.create(state=State.FINISHED), text="  deployed\n v2 ", by=by)
+    assert (event.kind, event.text, event.by) == ("note", "deployed v2", "user:tess")
+    assert AuditEvent.objects.get().action == "run.note"
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "x" * 501, "nul \0"])
+def test_it_refuses_a_bad_note(by: Actor, text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.add_note(run=RunFactory.create(), text=text, by=by)
+    assert (refused.value.code, list(refused.value.fields)) == ("bad_note", ["text"])
+    assert not RunEvent.objects.exists()
+
+
+# --- the doorbell -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("redis_url")
+def test_it_rings_only_after_the_commit(scenario: Scenario, by: Actor) -> None:
+    queue = pool_queue("local")
+    with transaction.atomic():
+        run = services.start(scenario=scenario, by=by)
+        assert queue.job_ids == []
+    assert queue.job_ids == [f"run-{run.pk}-1"]
+    run.refresh_from_db()
+    assert run.rings == 1 and run.rung_at
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_it_does_not_ring_while_it_rings() -> None:
+    run = RunFactory.create()
+    assert [services.ring_doorbell(run.pk) for _ in range(3)] == [True] * 3
+    assert len(pool_queue("local").job_ids) == 1
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_it_rings_again_for_a_ring_that_died_with_its_runner() -> None:
+    run = RunFactory.create()
+    services.ring_doorbell(run.pk)
+    queue = pool_queue("local")
+    queue.connection.lpop(queue.key)
+    services.ring_doorbell(run.pk)
+    assert queue.job_ids == [f"run-{run.pk}-2"]
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_it_does_not_ring_for_a_run_that_does_not_wait() -> None:
+    run = RunFactory.create(state=State.RUNNING)
+    assert services.ring_doorbell(run.pk)
+    assert pool_queue("local").job_ids == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_redis")
+def test_a_run_is_queued_without_redis_and_the_keeper_rings_later(
+    scenario: Scenario, by: Actor, redis_server: Server, settings: Any
+) -> None:
+    run = services.start(scenario=scenario, by=by)
+    assert Run.objects.get().state == State.QUEUED
+    settings.RQ_QUEUES = {"default": {**settings.RQ_QUEUES["default"], "URL": redis_server.url}}
+    redis_server.flush()
+    ring_waiting(timezone.now())
+    assert pool_queue("local").job_ids == []  # it has been tried just now
+    ring_waiting(timezone.now() + timedelta(seconds=11))
+    assert pool_queue("local").job_ids == [f"run-{run.pk}-2"]
