@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.api import CursorPages
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
 from apps.pools.models import WorkerPool
 from apps.runs import presentation, selectors, services
@@ -56,6 +56,8 @@ class RunList(generics.ListAPIView[Run]):
     def get_queryset(self) -> QuerySet[Run]:
         actor, asked = actor_of(self.request), self.request.GET
         runs = list_for(actor, Run).only("pk")
+        if "\0" in f"{asked.get('project')}{asked.get('scenario')}":
+            raise Missing  # PostgreSQL does not even take the question
         if ref := asked.get("project"):
             runs = runs.filter(project=get_by_ref(actor, Project, ref))
         if ref := asked.get("scenario"):

@@ -77,7 +77,7 @@ def artifact_response(run: Run, name: str) -> HttpResponse | FileResponse | Stre
 
 
 def _kept(run: Run, name: str) -> Artifact:
-    kept = run.artifacts.filter(name=name).first()
+    kept = run.artifacts.filter(name=name).first() if name in exports.PUBLIC_FILES else None
     if kept is None:
         raise Missing
     return kept

@@ -149,7 +149,9 @@ def test_it_refuses_a_state_that_is_none(tess_client: Client, query: str) -> Non
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_state")
 
 
-@pytest.mark.parametrize("query", ["project=nowhere", "scenario=nowhere", "project=depot", "cursor=nonsense"])
+@pytest.mark.parametrize(
+    "query", ["project=nowhere", "scenario=nowhere", "project=depot", "project=%00", "cursor=nonsense"]
+)
 def test_it_does_not_find_what_is_not_there(tess_client: Client, depot: Project, query: str) -> None:
     assert tess_client.get(f"{RUNS}?{query}").status_code == 404
 
