@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import tempfile
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from workers import command, sandbox
 from workers.command import LOCUSTFILE, RunFolder
 from workers.diagnosis import Diagnosis, check_syntax, from_traceback
+from workers.folders import remove_tree
 from workers.launch import MIB, make_folders
 from workers.process import LocustProcess
 from workers.spec import RunSpec
@@ -80,7 +80,7 @@ def inspect(locustfile: str, *, env: Mapping[str, str] | None = None, timeout_s:
     try:
         return _inspect(locustfile, RunFolder(scratch), env or {}, timeout_s)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
 
 
 def _inspect(locustfile: str, folder: RunFolder, env: Mapping[str, str], timeout_s: float) -> Inspection:

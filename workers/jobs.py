@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from apps.runs.sink import RunSink
 from apps.runs.states import TERMINAL, State
 from workers import spec as engine
 from workers.command import RunFolder
+from workers.folders import remove_tree
 from workers.outcome import Order, Outcome, Reason
 from workers.supervisor import supervise
 
@@ -86,7 +86,7 @@ def execute_run(run_id: str) -> None:
     except Exception:
         log.exception("run %s could not be carried out", run_id)
         _give_up(lease)
-    shutil.rmtree(folder.path, ignore_errors=True)
+    remove_tree(folder.path)
 
 
 def sweep(folders: Path | None = None) -> int:
@@ -108,8 +108,7 @@ def _sweep(path: Path) -> bool:
             return False
         if not run.artifacts.exists():
             finish.keep_files(run.pk, artifact_files(RunFolder(path)))
-    shutil.rmtree(path, ignore_errors=True)
-    return True
+    return remove_tree(path)
 
 
 def artifact_files(folder: RunFolder) -> dict[str, Path]:

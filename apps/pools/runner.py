@@ -59,12 +59,19 @@ class RunnerWorker(Worker):
             beat(self._runner_id, draining=self._stop_requested)
             if time.monotonic() - self._tidied_at > TIDY_SECONDS:
                 self._tidied_at = time.monotonic()
-                self._tidy()
+                self._tidy_up()
         except DatabaseError as error:
             self.log.warning("the database is away (%s); the runner waits for it", error)
             connections.close_all()
-        except OSError as error:
-            self.log.warning("folders of killed runs are left for the next time: %s", error)
+
+    def _tidy_up(self) -> None:
+        """What a script left behind must never keep a runner from its work, whatever is wrong with it."""
+        try:
+            self._tidy()
+        except DatabaseError:
+            raise
+        except Exception:
+            self.log.warning("folders of killed runs are left for the next time", exc_info=True)
 
     # While a run goes on, its runner must not leave because the doorbell is away. --------------------------------
 

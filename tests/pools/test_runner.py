@@ -77,6 +77,15 @@ def test_every_heartbeat_reaches_the_database_and_tidying_is_seldom(runner: Runn
     assert tidied == [1]
 
 
+@pytest.mark.parametrize("trouble", [RecursionError, OSError, ValueError])
+def test_no_runner_leaves_because_of_what_a_script_left_behind(worker: Make, trouble: type[Exception]) -> None:
+    def tidy() -> None:
+        raise trouble
+
+    worker(tidy).heartbeat()
+    assert Runner.objects.get().is_online
+
+
 @pytest.mark.parametrize("error", [OperationalError("the database is away"), OSError("disk full")])
 def test_it_lives_on_when_it_cannot_look_after_its_host(
     worker: Make, error: Exception, monkeypatch: pytest.MonkeyPatch
