@@ -28,7 +28,7 @@ ROLES = ("runner", "horse", "locust", "guard")
 RUN_SECONDS = 4
 MOMENT_SECONDS = 5.0
 """Kills fall anywhere from the claim to the end of the run."""
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 SETTLE_SECONDS = 30.0
 SEED = 20_240_229
 
@@ -79,9 +79,11 @@ class Herd:
 @pytest.fixture
 def herd(stack: Stack) -> Iterator[Herd]:
     herd = Herd(stack)
-    herd.fill()
-    yield herd
-    herd.stop()
+    try:
+        herd.fill()
+        yield herd
+    finally:
+        herd.stop()
 
 
 def doubled(stack: Stack, run_ids: list[str]) -> list[str]:
