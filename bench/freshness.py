@@ -66,6 +66,7 @@ def measure(place: Place) -> list[Figure]:
             shown: list[Shown] = [(at, count) for at, count in page.evaluate("window.shown")]
     done = [at for at, _ in requests_in(folder)]
     found = lags(done, shown)
+    assert found, "the page never showed how many requests there were; is everything in node_modules?"
     note = f"{len(found)} of {len(done)} requests · {len(shown)} frames · longest {max(found):.2f} s"
     return [
         Figure("freshness: done → on the page, p50", percentile(found, 0.50), "s", note=note),
