@@ -149,7 +149,9 @@ class Stack:
 
     def locusts(self, run_id: str) -> list[psutil.Process]:
         """Every process of a run's Locust, wherever it went."""
-        return [process for process in psutil.process_iter() if run_id in environment_of(process).get("HATCHERY_RUN_ID", "")]
+        return [
+            process for process in psutil.process_iter() if run_id in environment_of(process).get("HATCHERY_RUN_ID", "")
+        ]
 
     def stop(self) -> None:
         """As Ctrl-C."""
@@ -219,7 +221,9 @@ def portal(folder: Path, database_url: str | None) -> Iterator[Stack]:
         process = subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=output, stderr=subprocess.STDOUT)
     facts = state / "demo.json"
     try:
-        wait_for(lambda: "is ready" in log.read_text() or process.poll() is not None, READY_SECONDS, "the portal is ready")
+        wait_for(
+            lambda: "is ready" in log.read_text() or process.poll() is not None, READY_SECONDS, "the portal is ready"
+        )
         assert process.poll() is None, log.read_text()
         stack = Stack(f"http://127.0.0.1:{port}", state, json.loads(facts.read_text()), process, env, redis)
         yield stack

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,31 +102,38 @@ def unfinished(stack: Stack, run_ids: list[str]) -> list[dict[str, Any]]:
     return [run for run in map(stack.run, run_ids) if run["state"] not in TERMINAL]
 
 
+def kill_at_random(stack: Stack, herd: Herd, dice: random.Random, runs: list[str]) -> None:
+    """One kill a runner, at any moment from before the claim to the end of the run."""
+    began = time.monotonic()
+    plan = sorted((dice.uniform(0, MOMENT_SECONDS), name, dice.choice(ROLES)) for name in herd.processes)
+    for moment, name, role in plan:
+        time.sleep(max(0.0, began + moment - time.monotonic()))
+        herd.victim(name, role).send_signal(signal.SIGKILL)
+        assert doubled(stack, runs) == []
+
+
+def settle(stack: Stack, herd: Herd, runs: list[str]) -> Counter[str]:
+    """How the runs ended, once all have and nothing of them is left."""
+    herd.fill()
+    wait_for(lambda: not unfinished(stack, runs), SETTLE_SECONDS, "every run is over", lambda: unfinished(stack, runs))
+    wait_for(lambda: not any(stack.locusts(run) for run in runs), 3, "no process is left")
+    ends = [stack.run(run) for run in runs]
+    for end in ends:
+        assert end["reason"] in {"run_time_over", "host_lost", "locust_killed", "locust_crashed"}, end
+    return Counter(end["state"] for end in ends)
+
+
 def test_no_kill_leaves_anything_hanging(stack: Stack, target: Target, herd: Herd) -> None:
     dice = random.Random(SEED)
     scenario = stack.scenario(scripts.SHOP, host=target.url, users=1, run_time=f"{RUN_SECONDS}s")
-    ends: dict[str, int] = {}
-    kills = 0
+    ends: Counter[str] = Counter()
     for _round in range(ROUNDS):
         herd.fill()
         runs = [stack.start(scenario) for _ in range(RUNNERS)]
-        began = time.monotonic()
-        plan = sorted((dice.uniform(0, MOMENT_SECONDS), name, dice.choice(ROLES)) for name in herd.processes)
-        for moment, name, role in plan:
-            time.sleep(max(0.0, began + moment - time.monotonic()))
-            herd.victim(name, role).send_signal(signal.SIGKILL)
-            kills += 1
-            assert doubled(stack, runs) == []
-        herd.fill()
-        wait_for(lambda: not unfinished(stack, runs), SETTLE_SECONDS, "every run is over", lambda: unfinished(stack, runs))
-        wait_for(lambda: not any(stack.locusts(run) for run in runs), 3, "no process is left")
-        for run in runs:
-            end = stack.run(run)
-            assert end["reason"] in {"run_time_over", "host_lost", "locust_killed", "locust_crashed"}, end
-            ends[end["state"]] = ends.get(end["state"], 0) + 1
-    assert kills == RUNNERS * ROUNDS
-    assert sum(ends.values()) == kills
-    print(f"{kills} kills: {ends}")
+        kill_at_random(stack, herd, dice, runs)
+        ends += settle(stack, herd, runs)
+    print(f"{RUNNERS * ROUNDS} kills: {dict(ends)}")
+    assert ends.total() == RUNNERS * ROUNDS
     folders = stack.state / "runs"
     wait_for(lambda: not list(folders.glob("*")), 45, "the folders of killed runs are swept")
 

@@ -68,7 +68,10 @@ def test_it_shows_failures_with_first_and_last_seen(stack: Stack, target: Target
     failures = {row["name"]: row for row in stack.part(run_id, "failures")}
     for path in ("/status/404", "/status/500"):
         assert failures[path]["occurrences"] == counts[f"GET {path}"]["requests"]
-        assert run["started_at"] <= failures[path]["last_seen"] and failures[path]["first_seen"] <= failures[path]["last_seen"]
+        assert (
+            run["started_at"] <= failures[path]["last_seen"]
+            and failures[path]["first_seen"] <= failures[path]["last_seen"]
+        )
     assert run["state"] == "finished"
     assert run["totals"]["failures"] == sum(row["occurrences"] for row in failures.values())
 

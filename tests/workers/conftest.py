@@ -146,7 +146,13 @@ def carry_out(target: Target, path: Path, locustfile: str = LOCUSTFILE, **option
     when, after_s = options.pop("when", "first_request"), options.pop("after_s", 0.0)
     control = options.pop("control", None) or Orders(sink, order, when=when, after_s=after_s)
     patience = options.pop("patience", Patience())
-    fields: dict[str, Any] = {"run_id": f"{path.name}-{os.getpid()}", "users": 2, "spawn_rate": 10, "run_time_s": 2, "host": target.url}
+    fields: dict[str, Any] = {
+        "run_id": f"{path.name}-{os.getpid()}",
+        "users": 2,
+        "spawn_rate": 10,
+        "run_time_s": 2,
+        "host": target.url,
+    }
     folder = RunFolder(path / "run")
     began = time.monotonic()
     spec = RunSpec(locustfile=locustfile, **(fields | options))
