@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import Any
 from uuid import UUID
 
 from channels.db import database_sync_to_async
@@ -29,6 +28,11 @@ MAX_PENDING = 200
 """Messages a slow browser may be behind; then they are dropped and it gets a snapshot."""
 RESYNC_EVERY_SECONDS = 1.0
 """A client that asks more often is answered this often."""
+RESYNC_SLOWEST_SECONDS = 5.0
+"""One that goes on asking waits twice as long each time, up to this, until it has been quiet for longer. A page of ours
+asks after five seconds of silence."""
+MAX_QUESTION_CHARS = 1_000
+"""The only question has 17. Reading a frame of 16 MB as JSON would hold up everybody's pages for seconds."""
 
 
 class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
@@ -50,6 +54,7 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has 
         self._wake.set()
         self._seq = 0
         self._snapshot_at = float("-inf")
+        self._patience = RESYNC_EVERY_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
         await self.accept()
         if not await self._may_see(self.scope["actor"]):
@@ -66,6 +71,8 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has 
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Only one thing can be asked for; everything else is passed over."""
+        if len(text_data or "") > MAX_QUESTION_CHARS:
+            return
         with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
             if json.loads(text_data or "null").get("type") == "resync":
                 self._ask_for_snapshot()
@@ -97,22 +104,20 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has 
             await self._wake.wait()
             self._wake.clear()
             if self._resync:
-                await self._send_snapshot()
+                await self._send_snapshot(feed)
             while not self._pending.empty() and not self._resync:
                 seq, text = self._pending.get_nowait()
                 if seq == 0 or seq > self._seq:
                     self._seq = max(self._seq, seq)
                     await self.send(text_data=text)
 
-    async def _send_snapshot(self) -> None:
+    async def _send_snapshot(self, feed: Feed) -> None:
         """Not more often than every RESYNC_EVERY_SECONDS, whoever asks how often."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._snapshot_at + RESYNC_EVERY_SECONDS - loop.time())
-        self._snapshot_at = loop.time()
+        await self._be_patient()
         self._resync = False
         self._forget_pending()  # what is older than the snapshot would turn the page back
         try:
-            self._seq, text = await database_sync_to_async(_snapshot_text, thread_sensitive=False)(self.run_id)
+            self._seq, text = await feed.snapshot()
         except Run.DoesNotExist:
             await self._end(NOT_THERE)
             return
@@ -121,6 +126,16 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has 
             self._ask_for_snapshot()
             return
         await self.send(text_data=text)
+
+    async def _be_patient(self) -> None:
+        loop = asyncio.get_running_loop()
+        quiet = loop.time() - self._snapshot_at
+        if quiet > RESYNC_SLOWEST_SECONDS:
+            self._patience = RESYNC_EVERY_SECONDS
+        else:
+            await asyncio.sleep(self._patience - quiet)
+            self._patience = min(2 * self._patience, RESYNC_SLOWEST_SECONDS)
+        self._snapshot_at = loop.time()
 
     async def _watch_rights(self) -> None:
         """Somebody who was removed stops seeing within half a minute."""
@@ -149,8 +164,3 @@ class RunConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has 
         except HatcheryError:
             return False
         return True
-
-
-def _snapshot_text(run_id: UUID) -> tuple[int, str]:
-    message: dict[str, Any] = live.snapshot(run_id)
-    return message["seq"], json.dumps(message, separators=(",", ":"), allow_nan=False)

@@ -137,6 +137,8 @@ class Feed:
         self.ready = asyncio.Event()
         """Set once it knows where it stands: a snapshot read from then on leaves nothing out."""
         self._bell = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._next_snapshot: asyncio.Task[tuple[int, str]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
 
@@ -150,6 +152,22 @@ class Feed:
         for task in (self._task, self._listener):
             if task is not None:
                 task.cancel()
+
+    async def snapshot(self) -> tuple[int, str]:
+        """Sequence number and text of a snapshot that is read from now on. Raises Run.DoesNotExist.
+
+        One is read at a time, and given to all who asked before it began: a thousand readers who come, or come back,
+        in the same moment cost as much as two.
+        """
+        if self._next_snapshot is None:
+            self._next_snapshot = asyncio.create_task(self._read_snapshot())
+        return await asyncio.shield(self._next_snapshot)
+
+    async def _read_snapshot(self) -> tuple[int, str]:
+        async with self._reading:
+            self._next_snapshot = None  # whoever asks after this needs a later one
+            read: tuple[int, str] = await database_sync_to_async(_snapshot_text, thread_sensitive=False)(self.run_id)
+            return read
 
     async def _look(self) -> None:
         seen: Seen | None = None
@@ -219,6 +237,11 @@ class Feeds:
 
 
 feeds = Feeds()
+
+
+def _snapshot_text(run_id: UUID) -> tuple[int, str]:
+    message = snapshot(run_id)
+    return message["seq"], _text(message)
 
 
 def _run(run_id: UUID) -> Run:

@@ -112,6 +112,50 @@ async def test_it_answers_a_greedy_client_once_a_second(
     await socket.close()
 
 
+@pytest.mark.usefixtures("hurry")
+async def test_a_client_that_goes_on_asking_waits_longer_each_time(
+    recorder: Recorder, read_token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RESYNC_EVERY_SECONDS", 0.1)
+    snapshots: list[object] = []
+    read = live.snapshot
+    monkeypatch.setattr(live, "snapshot", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
+    socket, _ = await opened(recorder, read_token)
+    for _ in range(75):
+        await socket.send({"type": "resync"})
+        await asyncio.sleep(0.02)
+    assert 2 < len(snapshots) <= 6  # at 0, 0.1, 0.3, 0.7 and 1.5 seconds
+    await socket.close()
+
+
+async def test_readers_who_come_together_share_a_snapshot(
+    recorder: Recorder, read_token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots: list[object] = []
+    read = live.snapshot
+    monkeypatch.setattr(live, "snapshot", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
+    feed = live.Feed(recorder.run_id)
+    first = asyncio.create_task(feed.snapshot())
+    await asyncio.sleep(0.02)
+    others = await asyncio.gather(*(feed.snapshot() for _ in range(50)))
+    # What began before they asked may lack what they have heard since.
+    assert len(snapshots) <= 3 and len(set(others)) == 1
+    await first
+
+
+async def test_a_giant_frame_is_not_even_read(
+    recorder: Recorder, read_token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket, _ = await opened(recorder, read_token)
+    monkeypatch.setattr(json, "loads", pytest.fail)
+    await socket.application.send_input({"type": "websocket.receive", "text": "[" + "[]," * 1_000_000 + "[]]"})
+    await asyncio.sleep(0.1)
+    monkeypatch.undo()
+    await socket.send({"type": "resync"})
+    await until(socket, "snapshot")
+    await socket.close()
+
+
 async def test_two_sockets_share_one_feed(
     recorder: Recorder, read_token: ApiToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ BASE_DIR = Path(__file__).resolve().parents[3]
 DEMO_TARGET = Path(__file__).resolve().parents[1] / "demo_target.py"
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (to recognise it, not to listen on it)
 RUNNERS = 2
+WEB_FRAME_BYTES = 64 * 1024  # of a WebSocket; what a page asks for has 17
 WEB_GOODBYE_SECONDS = 3  # for open sockets; browsers reconnect by themselves
 
 
@@ -49,8 +50,8 @@ def web(address: Address, given: Mapping[str, str]) -> Child:
     proxy = "--proxy-headers" if given.get("FORWARDED_ALLOW_IPS") else "--no-proxy-headers"
     listening = ("--host", address.host, "--port", str(address.port), proxy)
     quiet = ("--no-access-log", "--log-level", "warning")
-    goodbye = ("--timeout-graceful-shutdown", str(WEB_GOODBYE_SECONDS))
-    return Child("web", (sys.executable, "-m", "uvicorn", "portal.asgi:application", *listening, *quiet, *goodbye))
+    limits = ("--timeout-graceful-shutdown", str(WEB_GOODBYE_SECONDS), "--ws-max-size", str(WEB_FRAME_BYTES))
+    return Child("web", (sys.executable, "-m", "uvicorn", "portal.asgi:application", *listening, *quiet, *limits))
 
 
 def runners() -> list[Child]:
