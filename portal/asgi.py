@@ -11,12 +11,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 http = get_asgi_application()
 
 # Below: modules that need Django to be set up.
+from apps.core.body import BodyLimit  # noqa: E402
 from apps.runs.routing import websocket_urlpatterns  # noqa: E402
 from apps.teams.sockets import ActorSocketMiddleware  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": BodyLimit(http),
         "websocket": ActorSocketMiddleware(URLRouter(websocket_urlpatterns)),
     }
 )
