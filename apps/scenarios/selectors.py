@@ -13,6 +13,9 @@ from apps.teams import roles
 from apps.teams.access import list_for
 from apps.teams.actors import Actor
 
+NUMBER_DIGITS = 20
+"""More than a version can have; Python refuses to read a number of thousands."""
+
 
 def listed(actor: Actor, permission: str = roles.VIEW) -> QuerySet[Scenario]:
     """Scenarios with project, team, and the number of the newest version as `version`."""
@@ -46,7 +49,8 @@ def comparison(versions: QuerySet[ScenarioVersion], old: str | None, new: str | 
 
 
 def _numbered(versions: QuerySet[ScenarioVersion], number: str) -> ScenarioVersion:
-    version = versions.filter(number=number).first() if number.isascii() and number.isdigit() else None
+    is_number = number.isascii() and number.isdigit() and len(number) < NUMBER_DIGITS
+    version = versions.filter(number=number).first() if is_number else None
     if version is None:
         raise Missing
     return version

@@ -163,7 +163,8 @@ def test_it_shows_a_version_and_what_changed_since(tess_client: Client, version:
     diff = tess_client.get(page(version, "diff/")).content.decode()
     assert "diff-removed" in diff
     assert "/api/&lt;b&gt;cart" in diff
-    assert tess_client.get(page(version, "diff/?from=x&to=99")).status_code == 404
+    for query in ("from=x&to=99", f"from={'9' * 5_000}", f"to={'9' * 50}", "from=-1"):
+        assert tess_client.get(page(version, f"diff/?{query}")).status_code == 404
     assert tess_client.get(page(version, f"versions/{10**30}/")).status_code == 404
 
 
