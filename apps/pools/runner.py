@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.utils import timezone
 from rq import Queue, Worker
 from rq.job import Job
 
+from apps.core.alive import sign
 from apps.pools.models import Runner, WorkerHost, WorkerPool
 
 HEARTBEAT_SECONDS = 5
@@ -34,7 +36,14 @@ class RunnerWorker(Worker):
     """
 
     def __init__(
-        self, queue: Queue, *, runner: Runner, stop_on_term: bool, tidy: Callable[[], object], **kwargs: Any
+        self,
+        queue: Queue,
+        *,
+        runner: Runner,
+        stop_on_term: bool,
+        tidy: Callable[[], object],
+        alive: Path | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             [queue],
@@ -46,11 +55,13 @@ class RunnerWorker(Worker):
         self._runner_id = runner.pk
         self._stop_on_term = stop_on_term
         self._tidy = tidy
+        self._alive = alive
         self._tidied_at = float("-inf")
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Also the runner's sign of life in the database, and the time to tidy up after runs that were killed."""
         if not self._is_horse:
+            sign(self._alive)
             self._look_after_host()
         super().heartbeat(timeout, pipeline)
 

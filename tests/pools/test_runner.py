@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,10 +32,16 @@ def runner() -> Runner:
 
 @pytest.fixture
 def worker(redis_url: str, runner: Runner) -> Make:  # noqa: F811
-    def make(tidy: Callable[[], object] = list, *, stop_on_term: bool = False) -> RunnerWorker:
+    def make(
+        tidy: Callable[[], object] = list, *, stop_on_term: bool = False, alive: Path | None = None
+    ) -> RunnerWorker:
         queue = pool_queue("local")
-        options = {"connection": queue.connection, "job_class": AllowedJob, "serializer": JSONSerializer}
-        return RunnerWorker(queue, runner=runner, stop_on_term=stop_on_term, tidy=tidy, **options)
+        options: dict[str, Any] = {
+            "connection": queue.connection,
+            "job_class": AllowedJob,
+            "serializer": JSONSerializer,
+        }
+        return RunnerWorker(queue, runner=runner, stop_on_term=stop_on_term, tidy=tidy, alive=alive, **options)
 
     return make
 
@@ -64,6 +71,29 @@ def test_a_beat_is_a_sign_of_life(runner: Runner) -> None:
     beat(runner.pk, draining=True)
     runner.refresh_from_db()
     assert runner.is_online and runner.draining
+
+
+def test_every_heartbeat_touches_the_file_for_health_checks_whatever_the_database_says(
+    worker: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object, **kwargs: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("apps.pools.runner.beat", away)
+    file = tmp_path / "alive"
+    file.touch()
+    os.utime(file, (0, 0))
+    worker(alive=file).heartbeat()
+    assert file.stat().st_mtime > 0
+    file.unlink()
+    tmp_path.rmdir()
+    worker(alive=file).heartbeat()  # nor does it fall when the file cannot be touched
+
+
+@pytest.mark.parametrize("command", ["runner", "keeper"])
+def test_a_file_for_health_checks_that_cannot_be_made_is_told_at_the_start(command: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="missing"):
+        call_command(command, alive=tmp_path / "missing" / "alive")
 
 
 def test_every_heartbeat_reaches_the_database_and_tidying_is_seldom(runner: Runner, worker: Make) -> None:

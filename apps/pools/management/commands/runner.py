@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -11,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 from rq.serializers import JSONSerializer
 
+from apps.core.alive import add_argument, first_sign
 from apps.core.queue import EXECUTE_RUN, AllowedJob, pool_queue
 from apps.pools.models import LOCAL, WorkerPool
 from apps.pools.runner import RunnerWorker, register
@@ -28,8 +30,19 @@ class Command(BaseCommand):
             action="store_true",
             help="at SIGTERM end the present run in good order instead of finishing it first",
         )
+        add_argument(parser)
 
-    def handle(self, *args: Any, pool: str, host: str, name: str | None, stop_on_term: bool, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        pool: str,
+        host: str,
+        name: str | None,
+        stop_on_term: bool,
+        alive: Path | None,
+        **options: Any,
+    ) -> None:
+        first_sign(alive)
         # Loaded before the fork, so that a run starts without waiting for imports.
         jobs = importlib.import_module(EXECUTE_RUN.rpartition(".")[0])
         try:
@@ -44,6 +57,7 @@ class Command(BaseCommand):
                 runner=runner,
                 stop_on_term=stop_on_term,
                 tidy=jobs.sweep,
+                alive=alive,
                 connection=queue.connection,
                 job_class=AllowedJob,
                 serializer=JSONSerializer,

@@ -8,12 +8,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from apps.core import leader
+from apps.core.alive import add_argument, first_sign, sign
 from apps.runs.keeper import EVERY_SECONDS, Keeper
 
 log = logging.getLogger(__name__)
@@ -25,11 +27,20 @@ LEADER_SECONDS = EVERY_SECONDS * 3
 class Command(BaseCommand):
     help = "Rings for waiting runs, declares lost ones, tidies up. Start as many as you like; one at a time works."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_argument(parser)
+
+    def handle(self, *args: Any, alive: Path | None, **options: Any) -> None:
+        first_sign(alive)
         stop = threading.Event()
+
+        def wait(seconds: float) -> None:
+            sign(alive)
+            stop.wait(seconds)
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: stop.set())
-        keep(Keeper(), holder=f"{socket.gethostname()}.{os.getpid()}", wait=stop.wait, stopped=stop.is_set)
+        keep(Keeper(), holder=f"{socket.gethostname()}.{os.getpid()}", wait=wait, stopped=stop.is_set)
 
 
 def keep(keeper: Keeper, *, holder: str, wait: Callable[[float], object], stopped: Callable[[], bool]) -> None:
