@@ -11,7 +11,8 @@ COPY pyproject.toml requirements.lock ./
 RUN python -m venv .venv \
     && sed -n '/^uv==/,/[^\\]$/p' requirements.lock > uv.txt \
     && .venv/bin/pip install --no-cache-dir --require-hashes -r uv.txt \
-    && .venv/bin/uv pip install --no-cache --python .venv/bin/python -r pyproject.toml -c requirements.lock
+    && .venv/bin/uv pip install --no-cache --python .venv/bin/python --compile-bytecode \
+       -r pyproject.toml -c requirements.lock
 
 FROM python:3.12-slim-bookworm
 # bubblewrap: the sandbox around each Locust process.
@@ -27,8 +28,9 @@ COPY . .
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HATCHERY_STATE=/data
-# As root, so that the portal can read its code and not change it.
-RUN python -m compileall -q apps portal workers
+# As root, so that the portal can read its code and not change it. Without bytecode every start would compile anew.
+RUN python -m compileall -q -x '/(site-packages|tests?|lib2to3)/' \
+    "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" apps portal workers
 USER hatchery
 VOLUME /data
 EXPOSE 8000

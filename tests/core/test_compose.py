@@ -26,6 +26,12 @@ def seconds(duration: str) -> int:
     return number * {"s": 1, "m": 60, "h": 3600}[unit]
 
 
+def test_the_image_holds_bytecode() -> None:
+    """Its user cannot write any, so every start of every process would compile all packages again."""
+    assert "--compile-bytecode" in DOCKERFILE
+    assert re.search(r"compileall .*\n.*stdlib.* apps portal workers$", DOCKERFILE, re.MULTILINE)
+
+
 def test_every_part_of_ours_runs_the_same_image() -> None:
     assert sorted(set(SERVICES) - {"postgres", "redis"}) == OURS
     assert {SERVICES[name]["image"] for name in OURS} == {"${HATCHERY_IMAGE:-hatchery:local}"}
@@ -35,6 +41,27 @@ def test_every_part_of_ours_runs_the_same_image() -> None:
 def test_it_has_a_health_check_and_starts_again(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ["keeper", "runner"])
+def test_the_health_check_looks_at_the_file_that_the_process_touches(name: str) -> None:
+    command = SERVICES[name]["command"]
+    file = command[command.index("--alive") + 1]
+    assert f"find {file} " in SERVICES[name]["healthcheck"]["test"][-1]
+
+
+def test_the_image_is_built_once() -> None:
+    """Builders that work in parallel stumble over several services that make the same image."""
+    assert [name for name in SERVICES if "build" in SERVICES[name]] == ["migrate"]
+
+
+def test_old_and_new_versions_of_compose_can_read_it() -> None:
+    assert {key for key in COMPOSE if not key.startswith("x-")} == {"services", "volumes"}
+    assert "COMPOSE_PROJECT_NAME" in ENV_EXAMPLE
+
+
+def test_nothing_starts_at_a_database_that_is_still_being_made() -> None:
+    assert "--host" in SERVICES["postgres"]["healthcheck"]["test"]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -90,6 +117,7 @@ def test_every_setting_is_in_the_example() -> None:
     text = (ROOT / "portal" / "settings.py").read_text()
     read = set(re.findall(r"\benv(?:\.\w+)?\(\s*\"([A-Z_]+)\"", text))
     elsewhere = {
+        "COMPOSE_PROJECT_NAME",
         "FORWARDED_ALLOW_IPS",
         "HATCHERY_IMAGE",
         "HATCHERY_PORTS",
