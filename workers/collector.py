@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,10 @@ STALL_SECONDS = 5.0
 MAX_EVENTS = 2_000
 MAX_LOG_BYTES = 64 * 1024 * 1024
 LOG_TAIL_LINES = 500
-MAX_DRAIN_READS = 4_096
+DRAIN_SECONDS = 5.0
+"""For what is unread at the end. Locust leaves a second's worth; the lease is not renewed meanwhile."""
+CLOCK_SECONDS = 600
+"""How far Locust's clock may be off, or set, against ours; a history of other times was made up."""
 MAX_TEXT_CHARS = 200
 MAX_CLASSES = 100
 
@@ -31,13 +35,16 @@ SENTENCES = {
     "too_many_names": f"More than {MAX_ENDPOINTS} request names; the others are counted as (other).",
     "bad_rows": "Some rows of Locust's statistics could not be read.",
     "log_cut": "The log was too long; its beginning was cut off.",
+    "left_unread": "The run left more behind than could be read; its files hold all of it.",
 }
 
 
 class Collector:
     """`poll` often; `finish` once the process has gone. Times are monotonic seconds."""
 
-    def __init__(self, folder: RunFolder, spool: Spool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, folder: RunFolder, spool: Spool, clock: Callable[[], float], now: Callable[[], float] = time.time
+    ) -> None:
         self.ready = False
         self.started_at: float | None = None
         self.final_at: float | None = None
@@ -50,9 +57,14 @@ class Collector:
         self._folder = folder
         self._spool = spool
         self._clock = clock
+        self._now = now
         self._events, self._event_lines, self._event_count = tail.FileTail(folder.events), tail.Lines(), 0
         self._log, self._log_lines, self._gate = tail.FileTail(folder.log), tail.Lines(), Gate()
-        self._rows, self._csv, self._history = tail.FileTail(folder.history), tail.CsvRows(), History()
+        self._rows, self._csv, self._history = (
+            tail.FileTail(folder.history),
+            tail.CsvRows(),
+            History(int(now()) - CLOCK_SECONDS),
+        )
         self._last_tick_at: float | None = None
         self._tables: tuple[Sequence[FailureRow], Sequence[ExceptionRow]] = ((), ())
         self._tables_at = self._stats_at = clock()
@@ -73,8 +85,10 @@ class Collector:
 
     def finish(self) -> FinalTotals | None:
         """Read everything to its end, and Locust's totals: its own last word, or else what its CSV files say."""
-        for _ in range(MAX_DRAIN_READS):
-            if not self._read():
+        deadline = self._clock() + DRAIN_SECONDS
+        while self._read():
+            if self._clock() > deadline:
+                self.warn("left_unread")
                 break
         self._take_log([*self._log_lines.end()])
         self._spool.log(self._gate.end())
@@ -109,7 +123,7 @@ class Collector:
         return bool(events or log or rows)
 
     def _take_rows(self, rows: Sequence[Sequence[str]]) -> None:
-        ticks = self._history.feed(rows)
+        ticks = self._history.feed(rows, until=int(self._now()) + CLOCK_SECONDS)
         if ticks:
             self._spool.ticks(ticks)
             self.ticks = ticks[-1].seq

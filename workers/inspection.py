@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import tempfile
@@ -150,12 +151,20 @@ def _read(data: bytes) -> Inspection:
 def _user_class(values: Mapping[str, Any]) -> UserClass:
     return UserClass(
         name=_text(values["name"]),
-        weight=float(values["weight"]),
+        weight=_finite(values["weight"]),
         fixed_count=int(values["fixed_count"]),
         host=_text(values["host"]),
         has_wait_time=values["has_wait_time"] is True,
         tasks=tuple(_task(task) for task in values["tasks"][:MAX_ITEMS]),
     )
+
+
+def _finite(value: float) -> float:
+    """JSON as Python reads it has NaN and infinite numbers; JSON as everybody else writes it has not."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not a number")
+    return number
 
 
 def _task(values: Mapping[str, Any]) -> TaskInfo:

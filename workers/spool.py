@@ -16,6 +16,8 @@ MAX_SPOOLED_LINES = 5_000
 MAX_SPOOLED_EVENTS = 1_000
 TICKS_AT_ONCE = 60
 RETRY_SECONDS = 1.0
+DELIVER_SECONDS = 3.0
+"""The longest that a heap of ticks is delivered in one go: the lease has to be renewed in between."""
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +103,14 @@ class Spool:
             logger.warning("A run's data could not be stored; keeping it for the next try.", exc_info=True)
             self._retry_at = self._clock() + RETRY_SECONDS
             return False
-        return True
+        return not self._ticks
 
     def _deliver(self) -> None:
         while self._events:
             self._sink.event(*self._events[0])
             self._events.popleft()
-        while self._ticks:
+        deadline = self._clock() + DELIVER_SECONDS
+        while self._ticks and self._clock() < deadline:
             batch = [self._ticks[index] for index in range(min(TICKS_AT_ONCE, len(self._ticks)))]
             self._sink.ticks(batch)
             for _ in batch:

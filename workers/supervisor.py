@@ -99,7 +99,7 @@ class _Supervision:
         self.clock, self.sleep, self.now = clock, sleep, now
         self.patience = patience
         self.spool = Spool(sink, clock)
-        self.collector = Collector(folder, self.spool, clock)
+        self.collector = Collector(folder, self.spool, clock, now)
         self.began = clock()
         self.ordered: Reason | None = None
         self.steps: list[tuple[float, Callable[[], None]]] = []

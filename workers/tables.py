@@ -20,9 +20,15 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_001
 """Different failures, or exceptions, that are kept; Locust itself is held to 1,000 and one for all others."""
 
+MAX_FILE_LINES = 500_000
+MAX_FILE_ROWS = 20_000
+"""Beyond what Locust writes, with its tracebacks, and still read within the time between two looks at the clock."""
+
 MAX_ERROR_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 20_000
 MAX_COUNT = 10**15
+MAX_TIME = 4_000_000_000
+"""Year 2096: later is no time at which something was seen, and at some point none that a database can keep."""
 AGGREGATED = "Aggregated"
 PERCENTILES = {"p50": "50%", "p90": "90%", "p95": "95%", "p99": "99%", "p999": "99.9%"}
 
@@ -114,8 +120,13 @@ def _records(path: Path) -> list[Record] | None:
     """Rows below the header as mappings; `None` unless the last row is whole and all have the header's width."""
     data = read_bounded(path, MAX_FILE_BYTES)
     reader = CsvRows()
-    rows = reader.feed(data) if data else []
-    if not rows or reader.pending or reader.refused or any(len(row) != len(rows[0]) for row in rows):
+    rows = reader.feed(data) if data and data.count(b"\n") <= MAX_FILE_LINES else []
+    if (
+        not 0 < len(rows) <= MAX_FILE_ROWS
+        or reader.pending
+        or reader.refused
+        or any(len(row) != len(rows[0]) for row in rows)
+    ):
         return None
     return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
@@ -204,7 +215,8 @@ def _seen(value: object) -> float | None:
             value = calendar.timegm(time.strptime(value[:40], SEEN_FORMAT))
         except ValueError:
             return None
-    return _measure(value) if not isinstance(value, str) else None
+    seen = _measure(value) if not isinstance(value, str) else None
+    return seen if seen is not None and seen <= MAX_TIME else None
 
 
 def _refuse(constant: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.samples import MAX_ENDPOINTS, MAX_NAME_CHARS, OTHER, EndpointTotals, FinalTotals, SampleRow, Tick
 
@@ -36,9 +36,13 @@ ZERO = Counters()
 
 
 class History:
-    """Keeps the last counters of each endpoint; `feed` gives the ticks that rows complete."""
+    """Keeps the last counters of each endpoint; `feed` gives the ticks that rows complete.
 
-    def __init__(self) -> None:
+    The file belongs to the script: `since`, and `until` of each `feed`, in UTC epoch seconds, are what keeps a made-up
+    one from being a hundred thousand ticks. Rows outside are refused.
+    """
+
+    def __init__(self, since: int = MIN_TIME) -> None:
         self.refused = 0
         """Rows that did not hold what their header promised."""
         self.overflowed = False
@@ -46,17 +50,18 @@ class History:
         self._columns: dict[str, int] = {}
         self._seen: dict[Key, Counters] = {}
         self._total = ZERO
-        self._rows: list[SampleRow] = []
+        self._since = since
+        self._rows: dict[Key, SampleRow] = {}
         self._seq = 0
         self._last_t = 0
         self._users = 0
 
-    def feed(self, rows: Sequence[Sequence[str]]) -> list[Tick]:
+    def feed(self, rows: Sequence[Sequence[str]], until: int = MAX_TIME) -> list[Tick]:
         ticks = []
         for cells in rows:
             if cells and cells[0] == "Timestamp":
                 self._columns = {name: index for index, name in enumerate(cells)}
-            elif (tick := self._row(cells)) is not None:
+            elif (tick := self._row(cells, until)) is not None:
                 ticks.append(tick)
         return ticks
 
@@ -64,7 +69,7 @@ class History:
         """What Locust counted after the last row it wrote. Percentiles of these requests are not known."""
         if final is None or self._last_t == 0:
             return None
-        self._rows = []
+        self._rows = {}
         for endpoint in final.endpoints:
             self._count((endpoint.method, endpoint.name), _counters(endpoint), {})
         total = _delta("", AGGREGATED, self._total, _counters(final.total), {})
@@ -72,15 +77,18 @@ class History:
             return None
         return self._tick(self._last_t + 1, total)
 
-    def _row(self, cells: Sequence[str]) -> Tick | None:
+    def _row(self, cells: Sequence[str], until: int) -> Tick | None:
         values = {name: cells[index] for name, index in self._columns.items() if index < len(cells)}
         t, counters = _integer(values.get("Timestamp"), MAX_TIME), _read_counters(values)
         users = _integer(values.get("User Count"), MAX_COUNT)
         complete = len(cells) == len(self._columns) and t is not None and users is not None
-        if not complete or t is None or users is None or t < MIN_TIME or counters is None:
+        if not complete or t is None or users is None or not self._since <= t <= until or counters is None:
             self.refused += 1
             return None
         if values["Name"] == AGGREGATED and not values["Type"]:
+            if self._last_t >= until:
+                self.refused += 1
+                return None
             self._users = users
             total = _delta("", AGGREGATED, self._total, counters, values)
             self._total = counters
@@ -96,10 +104,10 @@ class History:
         row = _delta(*key, self._seen.get(key, ZERO), counters, values)
         self._seen[key] = counters
         if row is not None:
-            self._rows.append(row)
+            self._rows[key] = _both(self._rows[key], row) if key in self._rows else row
 
     def _tick(self, t: int, total: SampleRow) -> Tick:
-        rows, self._rows = self._rows, []
+        rows, self._rows = list(self._rows.values()), {}
         rest = total.requests - sum(row.requests for row in rows)
         if rest > 0:
             self.overflowed = True
@@ -140,6 +148,19 @@ def _percentiles(values: Mapping[str, str], average_ms: float) -> tuple[dict[str
     if max_ms == 0 and average_ms >= 1:
         return dict.fromkeys(PERCENTILE_COLUMNS), None
     return found, max_ms
+
+
+def _both(one: SampleRow, other: SampleRow) -> SampleRow:
+    """Two rows of an endpoint in one second: Locust writes one, but then a row of the total may have been refused."""
+    return replace(
+        other,
+        requests=one.requests + other.requests,
+        failures=one.failures + other.failures,
+        sum_ms=one.sum_ms + other.sum_ms,
+        bytes=one.bytes + other.bytes,
+        min_ms=min((ms for ms in (one.min_ms, other.min_ms) if ms is not None), default=None),
+        max_ms=max((ms for ms in (one.max_ms, other.max_ms) if ms is not None), default=None),
+    )
 
 
 def _with_rest(rows: list[SampleRow], total: SampleRow, rest: int) -> list[SampleRow]:

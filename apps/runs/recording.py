@@ -15,7 +15,7 @@ from apps.runs import rows, tiers
 from apps.runs.lease import Lease
 from apps.runs.models import Endpoint, Failure, LogChunk, RunEvent, ScriptException
 from apps.runs.notify import ring_pages
-from workers.samples import EndpointTotals, ExceptionRow, FailureRow, Tick
+from workers.samples import MAX_ENDPOINTS, EndpointTotals, ExceptionRow, FailureRow, Tick
 
 LOG_CHUNKS_KEPT = 400
 """Newest pieces of the log kept in the database; the whole log becomes an artifact."""
@@ -79,6 +79,8 @@ class Recorder:
             known = {endpoint.index: endpoint for endpoint in Endpoint.objects.filter(run_id=self.run_id)}
             changed = []
             for row in endpoints:
+                if rows.key_of(row) not in indexes:
+                    continue
                 endpoint, fresh = known[indexes[rows.key_of(row)]], rows.endpoint_totals(row, seconds)
                 if endpoint.totals != fresh:
                     endpoint.totals = fresh
@@ -170,13 +172,14 @@ class Recorder:
         self.rolled_minute = minute
 
     def _with_new(self, known: Mapping[rows.Key, int], keys: Iterable[rows.Key]) -> dict[rows.Key, int]:
-        """`known`, and rows for the names that are not in it."""
+        """`known`, and rows for the names that are not in it; for as many as a run may have, and one for all others."""
         indexes = dict(known)
         fresh = []
         for key in keys:
-            if key not in indexes:
-                indexes[key] = len(indexes)
-                fresh.append(Endpoint(run_id=self.run_id, index=indexes[key], method=key[0], name=key[1]))
+            name = key if key in indexes or len(indexes) < MAX_ENDPOINTS else rows.OTHER_KEY
+            if name not in indexes:
+                indexes[name] = len(indexes)
+                fresh.append(Endpoint(run_id=self.run_id, index=indexes[name], method=name[0], name=name[1]))
         if fresh:
             Endpoint.objects.bulk_create(fresh)
             self.lease.write(tables_version=F("tables_version") + 1)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from apps.runs.blocks import TOTAL, Cell, Row
 from apps.runs.models import Failure, ScriptException
-from workers.samples import MAX_NAME_CHARS, EndpointTotals, ExceptionRow, FailureRow, SampleRow, Tick
+from workers.samples import MAX_NAME_CHARS, OTHER, EndpointTotals, ExceptionRow, FailureRow, SampleRow, Tick
 
 LOG_CHUNK_CHARS = 16_000
 MAX_USERS = 2**31 - 1
@@ -20,6 +20,7 @@ MAX_TRACEBACK_CHARS = 16_000
 
 Key = tuple[str, str]
 """Method and name of an endpoint."""
+OTHER_KEY: Key = ("", OTHER)
 
 
 @dataclass(slots=True)
@@ -102,8 +103,12 @@ def added(sums: Sums, ticks: Sequence[Tick]) -> Sums:
 
 
 def stored_row(tick: Tick, indexes: Mapping[Key, int]) -> Row:
-    cells = (_cell(TOTAL, tick.total), *(_cell(indexes[key_of(row)], row) for row in tick.rows))
+    cells = (_cell(TOTAL, tick.total), *(_cell(_index(indexes, key_of(row)), row) for row in tick.rows))
     return Row(seq=tick.seq, t=tick.t, users=tick.users, seconds=1, cells=cells)
+
+
+def _index(indexes: Mapping[Key, int], key: Key) -> int:
+    return indexes[key] if key in indexes else indexes[OTHER_KEY]
 
 
 def _cell(endpoint: int, row: SampleRow) -> Cell:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError
 
-from apps.runs import rows, tiers
+from apps.runs import recording, rows, tiers
 from apps.runs.blocks import TOTAL
 from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, ScriptException
 from apps.runs.recording import LOG_CHUNKS_KEPT, MAX_TABLE_ROWS, MAX_WARNINGS, Recorder
@@ -91,6 +91,19 @@ def test_an_endpoint_keeps_its_index(recorder: Recorder) -> None:
     assert dict(Endpoint.objects.values_list("name", "index")) == {"/b": 0, "/a": 1, "/new": 2}
     assert Endpoint.objects.get(name="/b").totals["requests"] == 2
     assert tiers.read(recorder.run_id, 1)[2].cells[1].endpoint == 2
+
+
+def test_a_run_has_no_more_endpoints_than_allowed_however_they_come(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MAX_ENDPOINTS", 3)
+    recorder.ticks([tick(1, sample("/a"), sample("/b"))])
+    for number in range(5):
+        recorder.totals(totals("Aggregated", 9), [totals("/a", 1), totals(f"/{number}", 2)])
+    recorder.ticks([tick(2, sample("/a"), sample("/later"), sample("/later still"))])
+    assert list(Endpoint.objects.values_list("name", flat=True)) == ["/a", "/b", "/0", "(other)"]
+    assert [cell.endpoint for cell in tiers.read(recorder.run_id, 1)[-1].cells] == [TOTAL, 0, 3, 3]
+    assert Endpoint.objects.get(name="/0").totals["requests"] == 2
 
 
 def test_it_replaces_tables(recorder: Recorder) -> None:

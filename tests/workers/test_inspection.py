@@ -127,6 +127,19 @@ os._exit(0)
     assert problem.code == "crashed"
 
 
+@pytest.mark.parametrize("weight", ["NaN", "1e999", "-Infinity"])
+def test_a_forged_number_is_one_that_json_can_hold(weight: str) -> None:
+    forged = f"""
+import os, pathlib
+out = pathlib.Path(os.environ["HOME"]).parent / "out" / "inspection.json"
+kind = '{{"name": "x", "weight": {weight}, "fixed_count": 0, "host": "", "has_wait_time": true, "tasks": []}}'
+out.write_text('{{"user_classes": [' + kind + '], "own_shape": "", "locust": ""}}')
+os._exit(0)
+"""
+    (problem,) = inspect(forged).problems
+    assert problem.code == "crashed"
+
+
 def test_variables_of_the_scenario_are_there() -> None:
     script = "import os\nfrom locust import User\nclass A(User): host = os.environ['API']\n"
     (kind,) = inspect(script, env={"API": "http://api.test"}).user_classes

@@ -74,3 +74,20 @@ def test_it_keeps_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> N
     between.flush()
     assert [got.seq for got in sink.got] == list(range(16, 26))
     assert between.dropped_ticks == 15
+
+
+def test_a_heap_of_ticks_is_delivered_in_parts() -> None:
+    clock = Clock()
+
+    class Slow(Memory):
+        def ticks(self, ticks: Sequence[Tick]) -> None:
+            clock.now += 1
+            super().ticks(ticks)
+
+    between = Spool(sink := Slow(), clock)
+    between.ticks([tick(seq) for seq in range(1, 10 * spool.TICKS_AT_ONCE + 1)])
+    assert not between.flush()
+    assert len(sink.got) == spool.DELIVER_SECONDS * spool.TICKS_AT_ONCE
+    while not between.flush():
+        pass
+    assert between.empty and len(sink.got) == 10 * spool.TICKS_AT_ONCE

@@ -56,6 +56,18 @@ def test_failures_and_exceptions_are_read(path: Path) -> None:
     assert (exception.count, exception.message, exception.traceback) == (2, "boom", '  File "x", line 1\n')
 
 
+@pytest.mark.parametrize("seen", [9e14, 4_000_000_001, -1, "9999-12-31T23:59:59Z", "x", None, True, [1]])
+def test_a_time_that_no_database_keeps_is_none(seen: object) -> None:
+    assert tables._seen(seen) is None
+
+
+def test_a_file_of_half_a_million_lines_is_none(path: Path) -> None:
+    path.write_bytes(b"Method,Name,Error,Occurrences\n" + b"\n" * tables.MAX_FILE_LINES)
+    assert tables.read_failures(path) is None
+    path.write_bytes(b"Method,Name,Error,Occurrences\n" + b"GET,/,e,1\n" * tables.MAX_FILE_ROWS)
+    assert tables.read_failures(path) is None
+
+
 def test_failures_of_an_older_locust_have_no_times(path: Path) -> None:
     path.write_bytes(b"Method,Name,Error,Occurrences\r\nGET,/a,no,3\r\n")
     (failure,) = tables.read_failures(path) or []

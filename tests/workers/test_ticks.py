@@ -178,3 +178,27 @@ def test_more_names_than_allowed_are_counted_together() -> None:
 def test_any_rows_are_survived(content: list[list[str]]) -> None:
     History().feed([HEADER, *content])
     History().feed(content)
+
+
+def test_a_history_of_other_times_was_made_up() -> None:
+    history = History(since=START)
+    content = [line for t in range(START - 50, START + 100) for line in moment(t, {"/a": (t - START + 100, 0, 1, 1)})]
+    ticks = history.feed([HEADER, *content], until=START + 9)
+    assert [tick.t for tick in ticks] == list(range(START, START + 10))
+    assert history.refused > 0
+
+
+def test_there_are_no_more_ticks_than_seconds() -> None:
+    history = History(since=START)
+    again = [line for n in range(1_000) for line in moment(START, {"/a": (n, 0, 1, 1)})]
+    assert len(history.feed([HEADER, *again], until=START + 9)) == 10
+    (last,) = history.feed(moment(START + 20, {"/a": (2_000, 0, 1, 1)}), until=START + 20)
+    assert (last.seq, last.total.requests, [row.requests for row in last.rows]) == (11, 1_991, [1_991])
+
+
+def test_rows_without_a_total_are_kept_by_name_and_not_without_end() -> None:
+    history = History()
+    history.feed([HEADER, *(row(START, "/a", (n, 0, n, n)) for n in range(1, 1_000))])
+    assert len(history._rows) == 1
+    (tick,) = history.feed(moment(START, {"/a": (1_000, 0, 1_000, 1_000)}))
+    assert [(cell.name, cell.requests, cell.bytes) for cell in tick.rows] == [("/a", 1_000, 1_000)]
