@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 STATE_DIR = Path(tempfile.mkdtemp(prefix="hatchery-test-"))
 os.environ["HATCHERY_STATE"] = str(STATE_DIR)  # also for processes that a test starts
@@ -59,6 +60,16 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(STATE_DIR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """PostgreSQL drops no database in use, and the thread of a socket may be at its last query when a test ends."""
+    yield
+    if connection.vendor == "postgresql":
+        others = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM {others}")
 
 
 @pytest.fixture(scope="session", autouse=True)
