@@ -116,7 +116,7 @@ def quiet_target(folder: Path) -> Iterator[Target]:
     """A target that keeps no log: writing one would cost it more than answering."""
     port_file = folder / "target.port"
     command = [sys.executable, str(DEMO_TARGET), "--port", "0", "--port-file", str(port_file)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for(port_file.exists, 20, "the target listens")
         yield Target(process, f"http://127.0.0.1:{port_file.read_text().strip()}")
