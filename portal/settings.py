@@ -6,31 +6,31 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from apps.core import environment
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
 
 # --- where things are ---------------------------------------------------------------------------------------------
 
-STATE_DIR = Path(env.str("HATCHERY_STATE", default=str(BASE_DIR / "var"))).resolve()
+STATE_DIR = environment.own_folder("HATCHERY_STATE", BASE_DIR / "var")
 """Everything that outlives a process and is not in the database: SQLite file, artifacts, secret key, demo.json."""
-STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-ARTIFACTS_DIR = Path(env.str("HATCHERY_ARTIFACTS", default=str(STATE_DIR / "artifacts")))
-RUNS_DIR = Path(env.str("HATCHERY_RUNS", default=str(STATE_DIR / "runs")))
+ARTIFACTS_DIR = Path(environment.text("HATCHERY_ARTIFACTS", str(STATE_DIR / "artifacts")))
+RUNS_DIR = Path(environment.text("HATCHERY_RUNS", str(STATE_DIR / "runs")))
 """Private folders of Locust processes, one a run, removed when the run ends."""
-PUBLIC_URL = env.str("HATCHERY_URL", default="http://localhost:8000").rstrip("/")
+PUBLIC_URL = environment.origin("HATCHERY_URL", "http://localhost:8000")
 
 
 def _secret_key() -> str:
     """The key from the environment, else one kept in the state folder, made at the first start."""
-    if given := env.str("SECRET_KEY", default=""):
-        return str(given)
+    if given := environment.text("SECRET_KEY", ""):
+        return given
     path = STATE_DIR / "secret_key"
     if not path.exists():
         # Written aside and linked into place: two processes that start together end up with one whole key.
@@ -44,10 +44,11 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-BEHIND_TLS = env.bool("HATCHERY_TLS", default=PUBLIC_URL.startswith("https://"))
+DEBUG = environment.switch("DEBUG", default=False)
+_OWN_NAME = urlsplit(PUBLIC_URL).netloc.removesuffix(f":{urlsplit(PUBLIC_URL).port}")
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", [*dict.fromkeys(["localhost", "127.0.0.1", "[::1]", _OWN_NAME])])
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS", [PUBLIC_URL])
+BEHIND_TLS = environment.switch("HATCHERY_TLS", default=PUBLIC_URL.startswith("https://"))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -116,7 +117,7 @@ TEMPLATES = [
 
 # --- database: the only truth -------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{STATE_DIR / 'hatchery.sqlite3'}")}
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{STATE_DIR / 'hatchery.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # Writers queue at BEGIN instead of failing in the middle of a transaction.
@@ -138,7 +139,7 @@ CACHES = {
 
 # --- Redis: doorbell and ticks, never truth -----------------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+REDIS_URL = environment.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
 RQ_QUEUES = {
     "default": {
         "URL": REDIS_URL,
@@ -174,10 +175,10 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key", "reset_password": "20/m/ip,5/m/key"}
 """`key` is the name or address that was typed, whether or not there is such an account."""
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("HATCHERY_PROXIES", default=0)
+ALLAUTH_TRUSTED_PROXY_COUNT = environment.count("HATCHERY_PROXIES", 0)
 """Proxies in front that append to X-Forwarded-For; more than there are lets a client choose its own address."""
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
+EMAIL_CONFIG = environment.mail("EMAIL_URL", "consolemail://")
 vars().update(EMAIL_CONFIG)
 
 # --- text and time ------------------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": environment.level("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},

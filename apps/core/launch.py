@@ -11,21 +11,29 @@ import sys
 from typing import NoReturn
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
-DEFAULT_PORT = 8000
+DEFAULT_PORT = "8000"
+LAST_PORT = 65535
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default: %(default)s).")
-    parser.add_argument("--port", type=int, default=os.environ.get("PORT") or DEFAULT_PORT, help="Default: 8000.")
+    parser.add_argument("--port", default=os.environ.get("PORT") or DEFAULT_PORT, help="Default: 8000.")
 
 
-def become_supervisor(*, host: str, port: int) -> NoReturn:
+def become_supervisor(*, host: str, port: str) -> NoReturn:
     """The supervisor needs nothing of Django: becoming it sheds the memory, and signals reach it directly."""
+    check_port(port)
     state = settings.STATE_DIR  # reading it also puts what is in .env into os.environ
     os.chdir(settings.BASE_DIR)
     command = [sys.executable, "-m", "apps.core.supervise"]
-    os.execv(sys.executable, [*command, "--host", host, "--port", str(port), "--state", str(state)])
+    os.execv(sys.executable, [*command, "--host", host, "--port", port, "--state", str(state)])
+
+
+def check_port(port: str) -> None:
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= LAST_PORT):
+        raise ImproperlyConfigured(f"PORT must be a whole number from 1 to {LAST_PORT}, not “{port}”.")
 
 
 def main() -> NoReturn:
@@ -33,7 +41,10 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="make up")
     add_arguments(parser)
     options = parser.parse_args()
-    become_supervisor(host=options.host, port=options.port)
+    try:
+        become_supervisor(host=options.host, port=options.port)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

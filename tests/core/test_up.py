@@ -36,20 +36,19 @@ once = pytest.mark.skipif(
 )
 
 
-def environment(state: Path, port: int) -> dict[str, str]:
+def environment(state: Path, port: int | str) -> dict[str, str]:
     """As on a new machine: none of the servers this suite runs on."""
     own = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL", "MAKEFLAGS")}
     return own | {"HATCHERY_STATE": str(state), "PORT": str(port)}
 
 
-def refusal(state: Path, port: int) -> list[str]:
-    """What it says on its way out."""
-    done = subprocess.run(
-        MANAGE_UP, env=environment(state, port), capture_output=True, text=True, timeout=60, check=False
-    )
+def refusal(state: Path, port: int | str, *, said: bool = False, **settings: str) -> list[str]:
+    """What it says on its way out, and with `said` also what the parts did that it has already started."""
+    env = environment(state, port) | settings
+    done = subprocess.run(MANAGE_UP, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stdout == ""
-    return done.stderr.splitlines()
+    assert said or done.stdout == ""
+    return (done.stdout * said + done.stderr).splitlines()
 
 
 def test_a_busy_port_is_one_sentence_and_nothing_starts(tmp_path: Path) -> None:
@@ -66,6 +65,22 @@ def test_a_state_folder_in_use_is_one_sentence(tmp_path: Path) -> None:
     with state.locked():
         (sentence,) = refusal(state.folder, free_port())
     assert sentence.startswith(f"Hatchery already runs on {state.folder} (process {os.getpid()})")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "abc", "-5", "8000x"])
+def test_a_wrong_port_is_one_sentence(tmp_path: Path, port: str) -> None:
+    assert refusal(tmp_path / "state", port) == [f"PORT must be a whole number from 1 to 65535, not “{port}”."]
+
+
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
+    (sentence,) = refusal(tmp_path / "state", free_port(), HATCHERY_URL="nonsense")
+    assert sentence == "HATCHERY_URL must look like https://load.example.com, not “nonsense”."
+
+
+def test_a_redis_that_does_not_answer_is_named_and_nothing_else_starts(tmp_path: Path) -> None:
+    lines = refusal(tmp_path / "state", free_port(), said=True, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert [line for line in lines if line.startswith("prepare  | CommandError: Redis cannot be used; REDIS_URL says")]
+    assert not [line for line in lines if "Traceback" in line or line.startswith("web")]
 
 
 class Portal:
