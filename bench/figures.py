@@ -57,9 +57,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def number(value: float) -> str:
     """Three figures that mean something: `0.987`, `12.3`, `450`."""
-    if value and abs(value) < 0.001:
+    size = abs(value)
+    if value and size < 0.001:
         return f"{value:.1e}"
-    return f"{value:.{max(0, 2 - max(0, math.floor(math.log10(abs(value)))))}f}" if abs(value) >= 1 else f"{value:.3g}"
+    if size < 0.1:
+        return f"{value:.3g}"
+    return f"{value:.{3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0}f}"
 
 
 def table(figures: Iterable[Figure]) -> str:
