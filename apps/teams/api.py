@@ -15,7 +15,11 @@ from rest_framework.views import APIView
 from apps.core.errors import Invalid
 from apps.core.idempotency import idempotent
 from apps.core.serializers import StrictSerializer
-from apps.teams import roles, services
+from apps.teams import (
+    roles,
+    schema,  # noqa: F401 (registers itself; here, because only the process that serves the API needs it)
+    services,
+)
 from apps.teams.access import get_by_ref, get_for, list_for, require
 from apps.teams.actors import Actor
 from apps.teams.authentication import actor_of
