@@ -16,6 +16,7 @@ MAX_TRACEBACK_CHARS = 20_000
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s+File "(?P<file>[^"\n]*)", line (?P<line>\d{1,7})')
 _PLACES = re.compile(r'File "[^"\n]*/(?:script/(?=locustfile\.py")|(?=site-packages/|python3[\d.]*/|workers/child/))')
+_NO_HOST = "You must specify the base host."
 _SAYINGS = (
     ("No User class found!", "no_user_class"),
     ("Unknown User(s):", "unknown_user_class"),
@@ -29,7 +30,8 @@ class Diagnosis:
     """Why a locustfile cannot run. `line` and `column` count from 1, in the locustfile; `None` when it is elsewhere.
 
     Codes: `syntax_error`, `import_error` (any exception while it is imported), `no_user_class`, `init_error`,
-    `task_error`, `timeout`, `crashed`, `script_exited`, `too_complex`, `bad_option`, `unknown_user_class`, `refused`.
+    `task_error`, `no_host`, `timeout`, `crashed`, `script_exited`, `too_complex`, `bad_option`, `unknown_user_class`,
+    `refused`.
     """
 
     code: str
@@ -59,6 +61,15 @@ def check_syntax(locustfile: str) -> Diagnosis | None:
     except (RecursionError, MemoryError):
         return Diagnosis("too_complex", "The locustfile is nested too deeply to be read.")
     return None
+
+
+def diagnose_idle(log: str) -> Diagnosis | None:
+    """Why a test that began made no request, from the end of its log; `None` when that does not tell."""
+    if _NO_HOST not in log:
+        return None
+    return Diagnosis(
+        "no_host", "A user class has no host. Give the scenario or the run one, or set `host` in the class."
+    )
 
 
 def diagnose_start(log: str, exit_code: int | None, *, ready: bool) -> Diagnosis | None:

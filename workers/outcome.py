@@ -84,8 +84,8 @@ def reason_of(
         return Reason.LOCUSTFILE_ERROR
     if final is None or final.source != "final":
         return Reason.SCRIPT_QUIT if exit_code == 0 else Reason.LOCUST_CRASHED
-    if stopped_by == "script":
-        return Reason.SCRIPT_QUIT
     if stopped_by == "signal":
         return Reason.LOCUST_KILLED
-    return Reason.RUN_TIME_OVER if final.total.requests else Reason.NO_REQUESTS
+    if not final.total.requests:
+        return Reason.NO_REQUESTS  # whoever ended it: also Locust does, for users without a host
+    return Reason.SCRIPT_QUIT if stopped_by == "script" else Reason.RUN_TIME_OVER

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from workers import command, launch, sandbox
 from workers.collector import Collector
 from workers.command import RunFolder
-from workers.diagnosis import Diagnosis, diagnose_start, from_traceback
+from workers.diagnosis import Diagnosis, diagnose_idle, diagnose_start, from_traceback
 from workers.outcome import Control, Order, Outcome, Reason, reason_of
 from workers.process import LocustProcess
 from workers.samples import FinalTotals
@@ -225,9 +225,10 @@ class _Supervision:
             return Diagnosis("timeout", f"The test had not begun {self.patience.start:g} seconds after its start.")
         if reason is Reason.LOCUST_CRASHED:
             return diagnose_start(log, exit_code, ready=True)
-        if reason is Reason.NO_REQUESTS and final is not None and final.exceptions:
-            first = final.exceptions[0]
-            return from_traceback(f"{first.traceback.rstrip()}\n{first.message}", "task_error")
+        if reason is Reason.NO_REQUESTS:
+            exceptions = final.exceptions if final is not None else ()
+            texts = [f"{one.traceback.rstrip()}\n{one.message}" for one in exceptions[:1]]
+            return diagnose_idle(log) or next((from_traceback(text, "task_error") for text in texts), None)
         return None
 
     def deliver(self) -> Order:

@@ -421,6 +421,14 @@ def test_users_that_never_get_going_are_explained(run: Runs) -> None:
     assert (ran.outcome.diagnosis.message, ran.outcome.diagnosis.line) == ("no login", 14)
 
 
+def test_users_without_a_host_are_explained(run: Runs) -> None:
+    script = "from locust import HttpUser, task\nclass Shop(HttpUser):\n    @task\n    def go(self):\n        pass\n"
+    ran = run(script, run_time_s=30, host="")
+    assert ran.outcome.reason is Reason.NO_REQUESTS
+    assert ran.outcome.diagnosis is not None
+    assert ran.outcome.diagnosis.code == "no_host"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
