@@ -8,6 +8,8 @@ import gevent
 import locust.main
 from locust import argument_parser, stats
 
+from . import percentiles
+
 OTHER_ERROR = "(other errors)"
 
 
@@ -19,7 +21,7 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     # Without a User class Locust would try to collect the file with pytest, if that happens to be installed.
     locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]
     _keep_own_sigterm_handler()
-    _write_any_text()
+    _replace_csv_writer()
     _limit_names(max_endpoints, max_name_chars, other)
     _limit_errors(max_errors, max_name_chars, other)
 
@@ -46,8 +48,8 @@ def _keep_own_sigterm_handler() -> None:
     gevent.signal_handler = signal_handler
 
 
-def _write_any_text() -> None:
-    """A lone surrogate in a name or error would end all CSV output while the test goes on."""
+def _replace_csv_writer() -> None:
+    """A lone surrogate in a name would end all CSV output while the test goes on; and see `percentiles`."""
 
     class Writer(stats.StatsCSVFileWriter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -59,6 +61,11 @@ def _write_any_text() -> None:
                 self.exceptions_csv_filehandle,
             ):
                 file.reconfigure(errors="backslashreplace")
+
+        def _percentile_fields(self, stats_entry: Any, use_current: bool = False) -> list[str] | list[int]:
+            if not stats_entry.num_requests:
+                return self.percentiles_na
+            return percentiles.fields(stats_entry, self.percentiles_to_report, current=use_current)
 
     stats.StatsCSVFileWriter = Writer  # type: ignore[misc]
 
