@@ -7,7 +7,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ import redis
 from django.db import DatabaseError, connections
 from django.utils import timezone
 from rq import Queue, Worker
+from rq.exceptions import DeserializationError
 from rq.job import Job
 
 from apps.core.alive import sign
@@ -26,6 +27,21 @@ HEARTBEAT_SECONDS = 5
 TIDY_SECONDS = 30.0
 DEQUEUE_MARGIN_SECONDS = 15
 """RQ waits for a job this much less than the worker's time to live; the wait is what paces our heartbeat."""
+
+
+MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    DeserializationError,
+    redis.ResponseError,
+)
+"""What RQ raises for entries that are no jobs."""
+MALFORMED_SECONDS = 0.2
+"""Between two of them, so that a heap does not keep a core busy."""
 
 
 class RunnerWorker(Worker):
@@ -104,6 +120,51 @@ class RunnerWorker(Worker):
             yield
         except redis.RedisError as error:
             self.log.warning("Redis is away (%s); the run goes on", error)
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    # Whoever writes to Redis may write nonsense: it costs nobody a runner. -----------------------------------------
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except MALFORMED as error:
+                self._drop(error)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        try:
+            super().execute_job(job, queue)
+        except MALFORMED:
+            if os.getpid() != self.pid:
+                raise  # the work-horse, which must not become a second worker
+            self.log.warning("the queue held a job that nobody can carry out", exc_info=True)
+            self._see_off_horse()
+
+    def run_maintenance_tasks(self) -> None:
+        try:
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        except MALFORMED:
+            self.log.warning("the queue holds jobs that cannot be cleaned up", exc_info=True)
+            self.last_cleaned_at = timezone.now()  # type: ignore[assignment] # RQ leaves it untyped
+
+    def _drop(self, error: Exception) -> None:
+        """RQ has moved it to a list of its own, where it would meet it again."""
+        self.log.warning("the queue held something that is no job: %r", error)
+        job_id, queue = getattr(error, "job_id", None), getattr(error, "queue", None)
+        if job_id is not None and queue is not None:
+            queue.intermediate_queue.remove(job_id)
+        time.sleep(MALFORMED_SECONDS)
+
+    def _see_off_horse(self) -> None:
+        """One run at a time, also when nobody could watch it to its end."""
+        with suppress(ChildProcessError):
+            while self._horse_pid and os.waitpid(self._horse_pid, os.WNOHANG) == (0, 0):
+                self._look_after_host()
+                time.sleep(HEARTBEAT_SECONDS)
+        self._horse_pid = 0
 
     # --------------------------------------------------------------------------------------------------------------
 

@@ -190,3 +190,30 @@ def test_it_takes_a_run_that_is_gone_without_ado(worker: Make, monkeypatch: pyte
     assert job is not None
     job.perform()
     assert done == ["some-id"]
+
+
+NONSENSE: dict[str, dict[str, Any]] = {
+    "no time": {"created_at": "nonsense"},
+    "no text": {"description": b"\xff\xfe", "origin": b"\xff"},
+    "no number": {"timeout": "x"},
+    "a pickle": {"data": b"\x80\x04\x95"},
+    "no list": {"data": b"{}", "meta": b"\xff"},
+    "a stranger's": {"data": b'["os.system", null, ["true"], {}]'},
+}
+
+
+def test_nonsense_in_the_queue_costs_no_runner(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.pools.runner.MALFORMED_SECONDS", 0)
+    queue = pool_queue("local")
+    for name, fields in NONSENSE.items():
+        whole: dict[Any, Any] = {"created_at": "2026-01-01T00:00:00.000000Z", "origin": queue.name, "status": "queued"}
+        queue.connection.hset(f"rq:job:{name}", mapping=whole | {"timeout": "-1", "data": b"[]"} | fields)
+        queue.connection.rpush(queue.key, name)
+    queue.connection.set("rq:job:text", "no hash")
+    queue.connection.rpush(queue.key, "text", b"\xff\xfe", "gone", "")
+    ring(queue, run_id="garbage", attempt=1)
+    runner = worker()
+    runner.work(burst=True, logging_level="CRITICAL")
+    runner.run_maintenance_tasks()
+    assert queue.job_ids == []
+    assert runner.successful_job_count == 0
