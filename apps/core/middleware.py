@@ -1,4 +1,4 @@
-"""Refusals raised anywhere in a page become a page that says what to do."""
+"""What holds for every answer: refusals become pages, and private pages are kept by nobody."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.core.errors import HatcheryError
+
+
+class PrivateMiddleware:
+    """Nothing that was answered to somebody is kept, unless the view says otherwise.
+
+    Neither by the browser, whose back button would show it after they logged out, nor by a proxy on the way. Static
+    files do not come here.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"
+        return response
 
 
 class ErrorPagesMiddleware:

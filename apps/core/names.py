@@ -22,7 +22,7 @@ REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 def clean_name(name: str, *, field: str = "name") -> str:
     """The name without white space around it. Raises Invalid for one that cannot be shown as it is."""
     name = unicodedata.normalize("NFC", name).strip()
-    if not name:
+    if not any(char.isprintable() and not char.isspace() and unicodedata.category(char) != "Mn" for char in name):
         raise _invalid(field, _("Give it a name."))
     if len(name) > NAME_CHARS:
         raise _invalid(field, _("A name has at most %(chars)d characters.") % {"chars": NAME_CHARS})

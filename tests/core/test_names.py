@@ -21,7 +21,9 @@ def test_it_makes_a_good_free_slug_of_anything(name: str, taken: set[int]) -> No
         used.add(slug)
 
 
-@pytest.mark.parametrize("name", ["", " ", "\t", "x" * 101, "a\x00", "a\x1b[31m", "\u202eexe", "\u2066x", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "\t", "x" * 101, "a\x00", "a\x1b[31m", "\u202eexe", "\u2066x", "\ud800", "\u200b", "\u0301"]
+)
 def test_it_refuses_names_that_cannot_be_shown(name: str) -> None:
     with pytest.raises(Invalid) as refused:
         clean_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
 
 from apps.scenarios.models import Scenario
@@ -28,3 +29,9 @@ def test_a_forged_form_is_refused_with_advice(db: None) -> None:
     response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "x", "password": "y"})
     assert response.status_code == 403
     assert "open for too long" in response.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/", "/t/acme/shop/", "/api/v1/projects/", "/nowhere", "/api/v1/nowhere/"])
+def test_nobody_keeps_what_was_answered_to_somebody(tess_client: Client, shop: Project, address: str) -> None:
+    assert "no-store" in tess_client.get(address).headers["Cache-Control"]
+    assert "no-store" in Client().get(address).headers["Cache-Control"]
