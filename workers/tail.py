@@ -22,12 +22,21 @@ MAX_ROW_BYTES = 64 * 1024
 
 def open_regular(path: Path) -> BinaryIO:
     """Open for reading, refusing links, pipes and devices: raises OSError for those as for a missing file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = _open(path, os.O_RDONLY)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(descriptor)
         raise OSError(f"not a regular file: {path.name}")
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _open(path: Path, access: int) -> int:
+    """The script may also put a link in the place of the folder, to one where a file of this name lies."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.open(path.name, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def read_bounded(path: Path, limit: int) -> bytes | None:
@@ -56,7 +65,7 @@ def signature(path: Path) -> tuple[int, int] | None:
 def cut(path: Path, limit: int) -> bool:
     """Empty the file when it is longer than `limit` bytes; it must be written in append mode."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open(path, os.O_WRONLY)
     except OSError:
         return False
     try:

@@ -113,9 +113,18 @@ def make_hard_link(path: Path) -> None:
     path.hardlink_to(path.with_name("other"))
 
 
-@pytest.mark.parametrize("make", [make_link, make_hard_link, os.mkfifo, Path.mkdir])
+def make_folder_a_link(path: Path) -> None:
+    elsewhere = path.parent.with_name("elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / path.name).write_text("secret")
+    path.parent.rmdir()
+    path.parent.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("make", [make_link, make_hard_link, make_folder_a_link, os.mkfifo, Path.mkdir])
 def test_only_regular_files_are_read(tmp_path: Path, make: object) -> None:
-    path = tmp_path / "file"
+    path = tmp_path / "run" / "file"
+    path.parent.mkdir()
     make(path)  # type: ignore[operator]
     with pytest.raises(OSError):
         open_regular(path)
