@@ -18,8 +18,10 @@ from apps.runs.models import Artifact
 
 log = logging.getLogger(__name__)
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # as wide as a kanji
 """How a cell begins that a spreadsheet takes for a formula."""
+FORMULA_WITHIN = re.compile(r"([;\t\r\n])(?=\s*[=+\-@＝＋－＠])")
+"""Where one begins inside of a cell, for a spreadsheet whose language separates cells by something else than commas."""
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -51,6 +53,7 @@ REPORT_POLICY: dict[str, Any] = {
     "img-src": ["data:", "blob:"],
     "font-src": ["data:"],
     "connect-src": [NONE],
+    "frame-src": [NONE],
     "frame-ancestors": ["'self'"],
     "form-action": [NONE],
     "base-uri": [NONE],
@@ -102,6 +105,7 @@ def _pieces(text: IO[str]) -> Iterator[str]:
 
 def harmless(cell: str) -> str:
     """A cell that is text wherever it is opened. Numbers stay numbers."""
-    if not cell.startswith(FORMULA_STARTS) or NUMBER.fullmatch(cell):
+    if NUMBER.fullmatch(cell):
         return cell
-    return f"'{cell}"
+    cell = FORMULA_WITHIN.sub(r"\1'", cell)
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell

@@ -103,7 +103,7 @@ def _endpoints(request: Request) -> list[int | None]:
     if len(asked) > MAX_LINES or not all(part == "null" or _is_index(part) for part in asked):
         sentence = _("“endpoint” must be indexes or null, at most %(limit)d.") % {"limit": MAX_LINES}
         raise Invalid(sentence, fields={"endpoint": [sentence]})
-    return [None if part == "null" else int(part) for part in asked]
+    return list(dict.fromkeys(None if part == "null" else int(part) for part in asked))
 
 
 def _is_index(text: str) -> bool:
@@ -112,7 +112,7 @@ def _is_index(text: str) -> bool:
 
 def _metrics(request: Request) -> list[str]:
     text = request.GET.get("metrics", "")
-    names = [name for name in text.split(",") if name] or ["rps", "failures_per_s", "p95_ms"]
+    names = list(dict.fromkeys(name for name in text.split(",") if name)) or ["rps", "failures_per_s", "p95_ms"]
     if unknown := [name for name in names if name not in series.metric_names()]:
         sentence = _("“%(name)s” is not a metric.") % {"name": unknown[0][:50]}
         raise Invalid(sentence, code="bad_metric", fields={"metrics": [sentence]})

@@ -30,6 +30,7 @@ test("a small picture breaks where nothing is known", () => {
 
 test("a CSV cell is never a formula and keeps its quotes", () => {
   assert.equal(csvOf([["=cmd|' /C calc'!A0", 'say "hi"', -1, null]]), `'=cmd|' /C calc'!A0,"say ""hi""",-1,\r\n`);
+  assert.equal(csvOf([["a;=cmd;b", "two\n+1", "a;b"]]), `a;'=cmd;b,"two\n'+1",a;b\r\n`);
   assert.equal(csvOf([["@x", "two\nlines"]]), `'@x,"two\nlines"\r\n`);
 });
 

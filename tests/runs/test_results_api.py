@@ -71,7 +71,7 @@ def test_it_names_the_parameter_that_is_wrong(tess_client: Client, run: Run, que
 
 
 def test_it_answers_for_several_endpoints(tess_client: Client, run: Run) -> None:
-    query = "endpoint=null&endpoint=0,3&metrics=rps,p95&from=2026-01-31T12:00:00Z&to=1800000000&points=10"
+    query = "endpoint=null&endpoint=0,3,3,null&metrics=rps,p95,rps&from=2026-01-31T12:00:00Z&to=1800000000&points=10"
     body = get(tess_client, run, f"series/?{query}").json()
     assert [line["endpoint"] for line in body["series"]] == [None, 0, 3]
     assert all(line["rps"] == line["p95"] == [] for line in body["series"])
@@ -82,10 +82,18 @@ def test_it_answers_for_several_endpoints(tess_client: Client, run: Run) -> None
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "-", "+", "=", "-inf", "+1_0"]
+    "cell", ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t1", "\r1", "\n1", "-", "+", "=", "-inf", "+1_0", "\uff1d1"]
 )
 def test_it_quotes_a_formula(cell: str) -> None:
     assert harmless(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [(";=1", ";'=1"), ("a;@b;-1;c", "a;'@b;'-1;c"), ("\t=1", "'\t'=1"), ("a\n =1", "a\n' =1"), ("a;b", "a;b")],
+)
+def test_it_quotes_a_formula_behind_another_separator(cell: str, shown: str) -> None:
+    assert harmless(cell) == shown
 
 
 @pytest.mark.parametrize("cell", ["", "1", "-1", "+1.5", "-1e-05", "1,5", "GET", "N/A", "/a=b", " =1", "🦗"])
@@ -141,7 +149,7 @@ def test_the_report_is_framed_without_an_origin(tess_client: Client, run: Run) -
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["sandbox"] == "allow-scripts"
     assert policy["default-src"] == policy["connect-src"] == policy["form-action"] == "'none'"
-    assert policy["frame-ancestors"] == "'self'"
+    assert policy["frame-ancestors"] == "'self'" and policy["frame-src"] == "'none'"
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     answer.close()
