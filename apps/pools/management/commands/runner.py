@@ -20,6 +20,8 @@ from apps.pools.runner import RunnerWorker, register
 
 class Command(BaseCommand):
     help = "Takes runs of a pool, one at a time, until it is told to stop."
+    # Looking at the addresses would load all of the web, which it never uses.
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--pool", default=LOCAL, help="pool whose runs it takes (default: %(default)s)")
