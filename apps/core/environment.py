@@ -95,8 +95,8 @@ def redis(name: str, default: str) -> str:
     value = text(name, default)
     try:
         parts = urlsplit(value)
-        good = parts.scheme in REDIS_SCHEMES and (parts.path if parts.scheme == "unix" else parts.hostname)
-        good = good and parts.port != 0
+        where = parts.path if parts.scheme == "unix" else parts.hostname
+        good = parts.scheme in REDIS_SCHEMES and bool(where) and parts.port != 0
     except ValueError:
         good = False
     if not good:
@@ -106,7 +106,7 @@ def redis(name: str, default: str) -> str:
 
 def mail(name: str, default: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = environ.Env.email_url_config(text(name, default))
+        found: dict[str, Any] = dict(environ.Env.email_url_config(text(name, default)))
     except (ImproperlyConfigured, KeyError, ValueError):
         raise ImproperlyConfigured(f"{name} must look like smtp+tls://user:password@host:587.") from None
     return found
