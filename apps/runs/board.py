@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, F, OrderBy, OuterRef, QuerySet, Subquery
+from django.db.models import Case, Count, F, OrderBy, OuterRef, QuerySet, Subquery, When
 
 from apps.runs import trend
 from apps.runs.models import Run
 from apps.runs.selectors import active, of_page, with_names
+from apps.runs.states import State
 from apps.runs.trend import Trend
 from apps.scenarios import selectors as scenarios
 from apps.scenarios.models import Scenario
@@ -40,8 +41,9 @@ class Card:
 
 
 def running(actor: Actor) -> list[Run]:
-    """Active runs, the newest first, each with `may_stop`."""
-    runs = list(with_names(active(list_for(actor, Run))).order_by("-id")[:ACTIVE_SHOWN])
+    """Active runs, those that wait last, otherwise the newest first, each with `may_stop`."""
+    waits = Case(When(state=State.QUEUED, then=1), default=0)
+    runs = list(with_names(active(list_for(actor, Run))).order_by(waits, "-id")[:ACTIVE_SHOWN])
     controlled = set(actor.teams_with(roles.RUN_CONTROL))
     for run in runs:
         run.may_stop = run.project.team_id in controlled  # type: ignore[attr-defined]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from apps.runs.models import Run
-from apps.runs.states import ACTIVE
+from apps.runs.states import ACTIVE, State
 from apps.teams.access import list_for
 
 
 def running(request: HttpRequest) -> dict[str, Any]:
-    """`running_count`: active runs of the visitor's teams; asked only by a template that shows it."""
+    """`active_runs`: `running` and `waiting` of the visitor's teams; asked only by a template that shows it."""
     actor = getattr(request, "actor", None)
     if actor is None or actor.user is None:
         return {}
-    return {"running_count": SimpleLazyObject(lambda: list_for(actor, Run).filter(state__in=sorted(ACTIVE)).count())}
+    waiting = Q(state=State.QUEUED)
+    active = list_for(actor, Run).filter(state__in=sorted(ACTIVE)).order_by()
+    counts = {"waiting": Count("pk", filter=waiting), "running": Count("pk", filter=~waiting)}
+    return {"active_runs": SimpleLazyObject(lambda: active.aggregate(**counts))}
