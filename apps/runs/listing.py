@@ -83,7 +83,7 @@ def _condition(filters: Filters) -> Q:
 
 def _choices() -> list[tuple[str, str]]:
     verdicts = [(f"verdict:{verdict.value}", str(verdict.label)) for verdict in Verdict if verdict != Verdict.NONE]
-    states = [State.STOPPED, State.FAILED, State.LOST]
+    states = [State.FINISHED, State.STOPPED, State.FAILED, State.LOST]
     return [
         ("", _("All runs")),
         ("active", _("Active now")),

@@ -39,6 +39,23 @@ def test_home_shows_what_runs_and_what_came_of_the_rest(
     assert "1\u202f%" in html
 
 
+def test_what_waits_is_counted_apart_and_comes_last(tess_client: Client, version: ScenarioVersion) -> None:
+    given = {"scenario": version.scenario, "version": version}
+    running: Any = factories.RunFactory(state="running", number=71, **given)
+    waiting: Any = factories.RunFactory(state="queued", number=72, **given)
+    html = tess_client.get("/").content.decode()
+    assert 'aria-label="Runs: 1 running, 1 waiting"' in html
+    assert html.index(f"/runs/{running.pk}/") < html.index(f"/runs/{waiting.pk}/")
+
+
+def test_a_run_can_be_stopped_without_javascript(tess_client: Client, version: ScenarioVersion) -> None:
+    active: Any = factories.RunFactory(scenario=version.scenario, version=version, state="running")
+    over = finished(version.scenario)
+    form = f'<noscript><form method="post" action="/runs/{active.pk}/stop/">'
+    assert form in tess_client.get(active.get_absolute_url()).content.decode()
+    assert "/stop/" not in tess_client.get(over.get_absolute_url()).content.decode()
+
+
 def test_a_viewer_has_no_stop_button(vic_client: Client, version: ScenarioVersion) -> None:
     active: Any = factories.RunFactory(scenario=version.scenario, version=version, state="running")
     html = vic_client.get("/").content.decode()

@@ -44,6 +44,7 @@ export class Head {
     const seconds = elapsed(run, store.now());
     setText(this.elapsed, duration(seconds));
     setText(this.planned, duration(run.run_time_s));
+    this.progress.classList.toggle("is-over", isOver(run));
     this.bar.value = isOver(run) && run.state === "finished" ? 1 : Math.min(1, seconds / (run.run_time_s || Infinity));
   }
 

@@ -66,7 +66,7 @@ export class Waiting {
     mark.className = `report-icon ${key}`;
     mark.replaceChildren(icon(key));
     setText(this.find("report-title"), text(`report_${verdict}`, { state: text(`state_${run.state}`) }));
-    setText(this.find("report-text"), [run.reason_text, run.stopped_by && text("by", { name: actorName(run.stopped_by) })].filter(Boolean).join(" "));
+    setText(this.find("report-text"), reasonSentence(run));
     const reasons = (run.verdict_reasons ?? []).map(reasonText);
     const list = this.find("report-reasons");
     list.replaceChildren(...reasons.map((reason) => make("li", { text: reason })));
@@ -83,8 +83,22 @@ export class Waiting {
     const line = this.find("report-check");
     const sentence = checkSentence(run.reconciliation);
     setHidden(line, !sentence);
-    if (sentence) line.replaceChildren(icon(run.reconciliation.difference === 0 ? "check" : "warning"), sentence);
+    if (sentence) line.replaceChildren(icon(checkIcon(run.reconciliation)), sentence);
   }
+}
+
+/** Why it ended, with the name of who ended it: "demo stopped it." */
+function reasonSentence({ reason, reason_text: sentence, stopped_by: by }) {
+  if (!by) return sentence ?? "";
+  const name = actorName(by);
+  return hasText(`by_${reason}`) ? text(`by_${reason}`, { name }) : `${sentence} ${text("by", { name })}`;
+}
+
+const isFinal = ({ source }) => source === "final";
+
+function checkIcon(reconciliation) {
+  if (reconciliation.difference !== 0) return "warning";
+  return isFinal(reconciliation) ? "check" : "info";
 }
 
 /** Whether what was collected is what Locust counted, as a sentence; "" before that is known. */
@@ -92,7 +106,7 @@ export function checkSentence(reconciliation) {
   if (!reconciliation || reconciliation.collected === undefined) return "";
   const { collected, locust, difference } = reconciliation;
   if (locust === null || locust === undefined) return text("check_unknown", { collected: count(collected) });
-  if (!difference) return text("check_equal", { count: count(collected) });
+  if (!difference) return text(isFinal(reconciliation) ? "check_equal" : "check_last", { count: count(collected) });
   return text("check_differs", { collected: count(collected), locust: count(locust), difference: count(Math.abs(difference)) });
 }
 
