@@ -209,6 +209,13 @@ def test_validate_names_the_line(tess_client: Client, shop: Project) -> None:
 
 
 @pytest.mark.engine
+def test_validate_warns_of_users_without_a_task(tess_client: Client, shop: Project) -> None:
+    script = "from locust import HttpUser\n\n\nclass Idle(HttpUser):\n    host = 'http://127.0.0.1'\n"
+    html = tess_client.post("/t/acme/shop/scenarios/validate/", {"locustfile": script}).content.decode()
+    assert "no task" in html
+    assert "0 tasks" not in html
+
+
 def test_validate_shows_what_is_in_the_script(tess_client: Client, shop: Project) -> None:
     html = tess_client.post("/t/acme/shop/scenarios/validate/", {"locustfile": LOCUSTFILE}).content.decode()
     assert "Ready to run." in html
