@@ -134,3 +134,9 @@ def test_the_pages_before_logging_in_stand_in_our_frame(db: None, path: str) -> 
     html = Client().get(path).content.decode()
     assert "hatchery.css" in html
     assert "Hatchery" in html
+
+
+def test_the_api_is_one_click_away(tess_client: Client, shop: Project) -> None:
+    html = tess_client.get("/").content.decode()
+    assert 'href="/api/docs/"' in html
+    assert tess_client.get("/api/docs/").status_code == 200
