@@ -13,10 +13,14 @@ from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView, set_rollback
 
 from apps.core.errors import Denied, HatcheryError, Missing
 from apps.core.parsers import TooLarge
+
+WHOLE_BODY = "body"
+"""What stands for a field when the body as a whole is wrong."""
 
 
 class CursorPages(CursorPagination):
@@ -69,7 +73,9 @@ def _as_ours(error: Exception) -> Exception:
 
 def unknown_address(request: HttpRequest, path: str = "") -> JsonResponse:
     """What the API answers where it has nothing."""
-    sentence = _("The API has nothing at this address. All its addresses end with a slash.")
+    sentence = _("The API has nothing at this address; /api/docs/ lists what it has.")
+    if not request.path.endswith("/"):
+        sentence = _("The API has nothing at this address. All but those of files end with a slash.")
     return JsonResponse(_body("not_found", sentence, {}), status=status.HTTP_404_NOT_FOUND)
 
 
@@ -93,7 +99,8 @@ def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     if isinstance(detail, dict):
         flat: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            flat.update(_fields(inner, f"{prefix}.{name}" if prefix else str(name)))
+            known = WHOLE_BODY if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
+            flat.update(_fields(inner, f"{prefix}.{known}" if prefix else known))
         return flat
     if isinstance(detail, list):
         nested = [inner for inner in detail if isinstance(inner, (dict, list))]
@@ -101,14 +108,14 @@ def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
         for number, inner in enumerate(nested):
             flat.update(_fields(inner, f"{prefix}.{number}"))
         texts = [str(text) for text in detail if not isinstance(text, (dict, list))]
-        return {**flat, **({prefix or "body": texts} if texts else {})}
-    return {prefix or "body": [str(detail)]}
+        return {**flat, **({prefix or WHOLE_BODY: texts} if texts else {})}
+    return {prefix or WHOLE_BODY: [str(detail)]}
 
 
 def _first_sentence(fields: dict[str, list[str]]) -> str:
     for name, texts in fields.items():
         if texts:
-            return f"{name}: {texts[0]}"
+            return texts[0] if name == WHOLE_BODY else f"{name}: {texts[0]}"
     return _("The input is not valid.")
 
 

@@ -18,7 +18,7 @@ class TooLarge(APIException):
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
-    default_detail = _("The body is too large.")
+    default_detail = _("The body is too large: the API takes at most 2 MiB, and a locustfile has at most 512 KiB.")
 
 
 class JsonParser(BaseParser):

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import serializers
+from rest_framework.settings import api_settings
 
 COLUMN_MAX = 2_147_483_647
 """The largest value of PostgreSQL's integer."""
@@ -20,8 +21,9 @@ class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know, and those that only the portal sets: silence would hide a typing error."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            self._refuse_unknown(data)
+        if not isinstance(data, dict):
+            raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [_("This must be a JSON object.")]})
+        self._refuse_unknown(data)
         return super().to_internal_value(data)
 
     def _refuse_unknown(self, data: dict[Any, Any]) -> None:

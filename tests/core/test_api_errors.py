@@ -48,6 +48,8 @@ def test_it_refuses_what_is_not_json(manny_client: Client, body: str | bytes) ->
 def test_it_refuses_what_is_no_object(manny_client: Client, body: str) -> None:
     answer = post(manny_client, body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert list(answer.json()["fields"]) == ["body"]
+    assert "field" not in answer.json()["message"]
 
 
 @pytest.mark.parametrize("charset", ["rot13", "base64", "utf-16", "no-such-charset"])
@@ -72,6 +74,7 @@ def test_it_refuses_other_content_types(manny_client: Client, content_type: str)
 def test_it_says_in_json_that_there_is_nothing(client: Client, path: str, method: str) -> None:
     answer = client.generic(method, f"/api/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert ("end with a slash" in answer.json()["message"]) is bool(path and not path.endswith("/"))
 
 
 def test_it_names_the_method_that_is_not_there(manny_client: Client) -> None:
