@@ -27,7 +27,9 @@ class WorkerPool(Base):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(fields=["is_default"], condition=models.Q(is_default=True), name="one_default_pool"),
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_pool"
+            ),
         ]
 
     def __str__(self) -> str:

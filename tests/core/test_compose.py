@@ -115,7 +115,7 @@ def test_every_variable_is_a_known_setting() -> None:
 def test_every_setting_is_in_the_example() -> None:
     """And the other way round: the example lists nothing that nobody reads."""
     text = (ROOT / "portal" / "settings.py").read_text()
-    read = set(re.findall(r"\benv(?:\.\w+)?\(\s*\"([A-Z_]+)\"", text))
+    read = set(re.findall(r"\benvironment\.\w+\(\s*\"([A-Z_]+)\"", text))
     elsewhere = {
         "COMPOSE_PROJECT_NAME",
         "FORWARDED_ALLOW_IPS",
