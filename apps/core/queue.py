@@ -58,7 +58,7 @@ def pool_queue(pool_name: str) -> Queue:
 
 def _connection() -> Redis:
     """Made here because django-rq drops the timeouts of a queue with a URL. RQ lengthens them for its workers."""
-    url: str = settings.RQ_QUEUES["default"]["URL"]
+    url = str(settings.RQ_QUEUES["default"]["URL"])
     return Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
 
 
