@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -59,6 +60,13 @@ def test_it_counts_what_the_server_counted(good: tuple[Ran, Counter[str]]) -> No
     assert {entry.name: entry.requests for entry in final.endpoints} == served
     assert final.total.requests == served.total()
     assert final.total.failures == served["/fail"]
+
+
+def test_the_files_have_the_last_second_too(good: tuple[Ran, Counter[str]]) -> None:
+    ran, served = good
+    with ran.folder.stats.open(newline="") as file:
+        counts = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
+    assert counts == {**served, "Aggregated": served.total()}
 
 
 def test_it_collects_every_request(good: tuple[Ran, Counter[str]]) -> None:

@@ -49,7 +49,10 @@ def _keep_own_sigterm_handler() -> None:
 
 
 def _replace_csv_writer() -> None:
-    """A lone surrogate in a name would end all CSV output while the test goes on; and see `percentiles`."""
+    """A lone surrogate in a name would end all CSV output while the test goes on; and see `percentiles`.
+
+    Locust writes once a second and not again after the last request: its files would lack up to a second of the run.
+    """
 
     class Writer(stats.StatsCSVFileWriter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,6 +69,17 @@ def _replace_csv_writer() -> None:
             if not stats_entry.num_requests:
                 return self.percentiles_na
             return percentiles.fields(stats_entry, self.percentiles_to_report, current=use_current)
+
+        def close_files(self) -> None:
+            for file, writer, write in (
+                (self.requests_csv_filehandle, self.requests_csv_writer, self.requests_csv),
+                (self.failures_csv_filehandle, self.failures_csv_writer, self.failures_csv),
+                (self.exceptions_csv_filehandle, self.exceptions_csv_writer, self.exceptions_csv),
+            ):
+                file.seek(0)
+                write(writer)
+                file.truncate()
+            super().close_files()
 
     stats.StatsCSVFileWriter = Writer  # type: ignore[misc]
 
