@@ -123,11 +123,6 @@ def change_project(
     return project
 
 
-def rename_project(*, project: Project, name: str, by: Actor) -> Project:
-    """Its slug stays: addresses that people have kept go on working."""
-    return change_project(project=project, name=name, by=by)
-
-
 @transaction.atomic
 def delete_project(*, project: Project, by: Actor) -> selectors.Contents:
     """Delete it with all that hangs on it; the answer says what that was. Raises Conflict while a run is active."""
