@@ -58,7 +58,7 @@ def test_it_shows_a_page_with_nothing_inline_and_nothing_foreign(vic_client: Cli
     page = vic_client.get("/api/docs/")
     text = page.content.decode()
     assert page.status_code == 200
-    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"].split("; ")
     assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=|(?:src|href)=\"(?:https?:)?//", text)
     script = vic_client.get("/api/docs/?script=")
     assert script.headers["Content-Type"].startswith("application/javascript")
