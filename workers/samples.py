@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from workers.sketch import Sketch
+
 MAX_ENDPOINTS = 1_000
 """Endpoint names a run may have; requests of any further name are counted under `OTHER`."""
 
 MAX_NAME_CHARS = 500
+MAX_CLASSES = 100
+MAX_ERRORS = 1_000
+"""Different errors of a run; further ones are counted together."""
+SAMPLES_PER_ERROR = 20
+MAX_SAMPLES = 2_000
+"""Failing requests kept of a run as examples."""
 OTHER = "(other)"
 
 
@@ -29,6 +37,26 @@ class SampleRow:
     p95_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
+    sketch: Sketch | None = None
+    """Of all `requests` that have a time; None where the collector only knows percentiles (`csv`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the load generator did in one second. `None` where nobody knows."""
+
+    target_users: int | None = None
+    """Users wanted at the end of the second."""
+    in_flight: int | None = None
+    """Requests that had begun and not ended at the end of the second; of HttpUser and FastHttpUser."""
+    oldest_ms: float | None = None
+    """Age of the oldest of them."""
+    lag_ms: float | None = None
+    """By how much the event loop was late at worst."""
+    cpu_percent: float | None = None
+    """Of one core."""
+    rss_bytes: int | None = None
+    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +73,11 @@ class Tick:
     users: int
     total: SampleRow
     rows: tuple[SampleRow, ...]
+    health: Health | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Users by class; at most `MAX_CLASSES`."""
+    errors: tuple[tuple[int, int], ...] = ()
+    """`(index, count)` of the errors of this second; the indexes are those of `FailureRow`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +106,29 @@ class FailureRow:
     occurrences: int
     first_seen: float | None
     last_seen: float | None
+    index: int | None = None
+    """What ticks and samples call it; None from a collector that does not count errors by the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSample:
+    """One request that failed, kept as an example. Secrets are masked by the child; all of it is hostile text."""
+
+    error: int
+    """Index of its `FailureRow`."""
+    t: float
+    """UTC epoch seconds."""
+    method: str
+    url: str
+    status: int | None
+    """None when there was no answer."""
+    response_ms: float | None
+    request_headers: Mapping[str, str]
+    response_headers: Mapping[str, str]
+    body: str
+    """The first 4 kB of the answer."""
+    body_bytes: int | None
+    """Length of the whole answer, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,33 @@ class RunSpec:
     tags: tuple[str, ...] = ()
     exclude_tags: tuple[str, ...] = ()
     env: Mapping[str, str] = attribute(default_factory=dict)
+    collector: str = "exact"
+    """`exact` (our own, inside the Locust process) or `csv` (Locust's files)."""
+    group_ids: bool = False
+    """Whether request names that differ only by ids are one name: `/users/123` → `/users/{id}`."""
 
     @property
     def duration_s(self) -> float:
         """Planned length in seconds: the stages' sum, or the run time."""
         return sum(stage.duration_s for stage in self.stages) if self.stages else self.run_time_s
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What people want of a running test, as a whole: the newest one holds, whatever came before.
+
+    `revision` goes up with each change; 0 is the plan of the `RunSpec` itself.
+    """
+
+    revision: int
+    run_time_s: float
+    """Length of the test from its start, in seconds."""
+    users: int | None = None
+    """None: as the plan says. A number holds from the moment of the change to the end."""
+    spawn_rate: float | None = None
+    """Users a second on the way there; None: the plan's."""
+    is_paused: bool = False
+    """No users, while the clock of the plan goes on."""
 
 
 @dataclass(frozen=True, slots=True)

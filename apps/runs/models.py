@@ -31,7 +31,8 @@ class Run(LoadOptions, Tenanted):
     pool = models.ForeignKey(WorkerPool, on_delete=models.PROTECT, related_name="runs")
     number = models.PositiveIntegerField(editable=False)
     """1, 2, 3 … within the project."""
-    collector = models.CharField(max_length=10, choices=Collector.choices, default=Collector.CSV)
+    collector = models.CharField(max_length=10, choices=Collector.choices, default=Collector.EXACT)
+    group_ids = models.BooleanField(default=False)
     labels = models.JSONField(default=dict, blank=True)
     note = models.CharField(max_length=500, blank=True)
     requested_by = models.CharField(max_length=200)
@@ -65,6 +66,15 @@ class Run(LoadOptions, Tenanted):
     abort_requested_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=200, blank=True)
 
+    # what people want of it while it runs; `workers.spec.Steering`
+    steering_revision = models.PositiveIntegerField(default=0)
+    """Goes up with each change; 0: as it was asked for."""
+    wanted_users = models.PositiveIntegerField(null=True, blank=True)
+    wanted_spawn_rate = models.FloatField(null=True, blank=True)
+    is_paused = models.BooleanField(default=False)
+    own_shape = models.CharField(max_length=200, blank=True)
+    """Name of the LoadTestShape that the script brings along: then nobody else decides about users."""
+
     # what came of it
     last_seq = models.PositiveIntegerField(default=0)
     """Sequence number of the last stored tick."""
@@ -81,6 +91,10 @@ class Run(LoadOptions, Tenanted):
     """Goes up when failures, exceptions or endpoint totals change, so that a reader knows without reading them."""
     generator = models.JSONField(default=dict, blank=True)
     """`{"cpu_percent", "rss_bytes", "cpu_peak_percent"}` of the Locust process."""
+    user_classes = models.JSONField(default=list, blank=True)
+    """Names of the user classes, in the order of the columns of the blocks."""
+    finest_step_s = models.PositiveSmallIntegerField(default=1)
+    """The finest tier that is still kept: 1, then 10, then 0 for none (see `retention.py`)."""
 
     class Meta:
         ordering = ["-id"]
@@ -137,7 +151,9 @@ class RunEvent(Base):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=30)
-    """`state`, `note`, `step`, `warning`."""
+    """`state`, `note`, `step`, `warning`, `request`, `control`, `stall`, `stall_over`."""
+    until = models.DateTimeField(null=True, blank=True)
+    """The end of a note that is about a span of time."""
     text = models.CharField(max_length=500)
     by = models.CharField(max_length=200, blank=True)
     data = models.JSONField(default=dict, blank=True)
@@ -157,7 +173,9 @@ class Endpoint(Base):
     method = models.CharField(max_length=50, blank=True)
     name = models.CharField(max_length=500)
     totals = models.JSONField(default=dict, blank=True)
-    """As `Run.totals`, of this endpoint; from Locust's own statistics."""
+    """As `Run.totals`, of this endpoint."""
+    locust_requests = models.PositiveBigIntegerField(null=True, blank=True)
+    """Locust's own count at the end, to compare with `totals["requests"]`; None when it never said."""
 
     class Meta:
         ordering = ["index"]
@@ -177,6 +195,8 @@ class SampleBlock(Base):
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="blocks")
+    worker = models.PositiveSmallIntegerField(default=0)
+    """Index of the Locust process that measured it; each process counts its own ticks."""
     step_s = models.PositiveSmallIntegerField()
     """The tier: 1, 10 or 60 seconds a row."""
     first_seq = models.PositiveIntegerField()
@@ -187,9 +207,9 @@ class SampleBlock(Base):
     data = models.BinaryField()
 
     class Meta:
-        ordering = ["step_s", "first_seq"]
+        ordering = ["step_s", "worker", "first_seq"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "step_s", "first_seq"], name="block_once"),
+            models.UniqueConstraint(fields=["run", "worker", "step_s", "first_seq"], name="block_once"),
             models.CheckConstraint(condition=models.Q(step_s__in=[1, 10, 60]), name="block_tier_known"),
         ]
 
@@ -198,9 +218,11 @@ class SampleBlock(Base):
 
 
 class Failure(Base):
-    """One row of Locust's failures table."""
+    """One error of one endpoint, and how often it came."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="failures")
+    index = models.PositiveSmallIntegerField()
+    """What blocks and samples call it."""
     method = models.CharField(max_length=50, blank=True)
     name = models.CharField(max_length=500)
     error = models.TextField()
@@ -210,9 +232,36 @@ class Failure(Base):
 
     class Meta:
         ordering = ["-occurrences", "id"]
+        constraints = [models.UniqueConstraint(fields=["run", "index"], name="failure_index_once_a_run")]
 
     def __str__(self) -> str:
         return f"{self.occurrences} × {self.error[:80]}"
+
+
+class FailureSample(Base):
+    """One failing request, kept as an example of its error. All of it is what the target and the script said."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="failure_samples")
+    failure = models.PositiveSmallIntegerField()
+    """Index of the `Failure` that it is an example of."""
+    at = models.DateTimeField()
+    method = models.CharField(max_length=50, blank=True)
+    url = models.TextField(blank=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    """None when there was no answer."""
+    response_ms = models.FloatField(null=True)
+    request_headers = models.JSONField(default=dict)
+    response_headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+    """The first 4 kB of the answer."""
+    body_bytes = models.PositiveBigIntegerField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["run", "failure"], name="sample_of_failure")]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url[:80]} → {self.status}"
 
 
 class ScriptException(Base):

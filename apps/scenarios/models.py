@@ -38,6 +38,7 @@ class LoadOptions(models.Model):
 class Collector(models.TextChoices):
     """Where live figures come from."""
 
+    EXACT = "exact", _("Exact: every request in its second")
     CSV = "csv", _("Locust's CSV files")
 
 
@@ -51,7 +52,9 @@ class Scenario(LoadOptions, Tenanted):
     name = models.CharField(_("name"), max_length=NAME_CHARS)
     slug = models.SlugField(_("slug"), max_length=60)
     description = models.TextField(_("description"), blank=True, max_length=2000)
-    collector = models.CharField(max_length=10, choices=Collector.choices, default=Collector.CSV)
+    collector = models.CharField(_("collector"), max_length=10, choices=Collector.choices, default=Collector.EXACT)
+    group_ids = models.BooleanField(_("group names that differ only by ids"), default=False)
+    """`/users/123` and `/users/124` are then counted as `/users/{id}`."""
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

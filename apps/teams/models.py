@@ -22,6 +22,8 @@ class Team(Tenanted):
 
     name = models.CharField(_("name"), max_length=NAME_CHARS)
     slug = models.SlugField(_("slug"), max_length=60, unique=True)
+    keep_days = models.PositiveIntegerField(_("days to keep the course of runs"), default=365)
+    """So long after its end a run keeps its figures over time at 10 and 60 seconds; its totals and files stay."""
     created_at = models.DateTimeField(auto_now_add=True)
     members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="teams"
