@@ -9,16 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from workers.samples import MAX_ENDPOINTS, MAX_NAME_CHARS, OTHER, EndpointTotals, FinalTotals, SampleRow, Tick
 
 AGGREGATED = "Aggregated"
-PERCENTILE_COLUMNS = {"p50_ms": "50%", "p90_ms": "90%", "p95_ms": "95%", "p99_ms": "99%", "p999_ms": "99.9%"}
 MAX_COUNT = 10**15
 MIN_TIME, MAX_TIME = 1_000_000_000, 4_000_000_000  # years 2001 to 2096: a timestamp outside is not one
 
 Key = tuple[str, str]
 OTHER_KEY: Key = ("", OTHER)
+
+
+class Percentiles(TypedDict):
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+
+
+UNKNOWN = Percentiles(p50_ms=None, p90_ms=None, p95_ms=None, p99_ms=None, p999_ms=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +152,18 @@ def _delta(method: str, name: str, before: Counters, after: Counters, values: Ma
     )
 
 
-def _percentiles(values: Mapping[str, str], average_ms: float) -> tuple[dict[str, float | None], float | None]:
+def _percentiles(values: Mapping[str, str], average_ms: float) -> tuple[Percentiles, float | None]:
     """The columns of the last ten seconds. Locust prints 0 in all of them as long as it cannot tell."""
-    found = {name: _number(values.get(column)) for name, column in PERCENTILE_COLUMNS.items()}
     max_ms = _number(values.get("100%"))
     if max_ms == 0 and average_ms >= 1:
-        return dict.fromkeys(PERCENTILE_COLUMNS), None
-    return found, max_ms
+        return UNKNOWN, None
+    return Percentiles(
+        p50_ms=_number(values.get("50%")),
+        p90_ms=_number(values.get("90%")),
+        p95_ms=_number(values.get("95%")),
+        p99_ms=_number(values.get("99%")),
+        p999_ms=_number(values.get("99.9%")),
+    ), max_ms
 
 
 def _both(one: SampleRow, other: SampleRow) -> SampleRow:
@@ -175,7 +191,7 @@ def _with_rest(rows: list[SampleRow], total: SampleRow, rest: int) -> list[Sampl
         bytes=max(0, total.bytes - sum(row.bytes for row in named)),
         min_ms=None,
         max_ms=None,
-        **dict.fromkeys(PERCENTILE_COLUMNS),
+        **UNKNOWN,
     )
     return [*named, other]
 
@@ -199,7 +215,7 @@ def _sum_of(rows: Sequence[SampleRow], total: SampleRow) -> SampleRow:
 
 
 def _nothing(method: str, name: str) -> SampleRow:
-    return SampleRow(method, name, 0, 0, 0.0, 0, None, None, **dict.fromkeys(PERCENTILE_COLUMNS))
+    return SampleRow(method, name, 0, 0, 0.0, 0, None, None, **UNKNOWN)
 
 
 def _counters(totals: EndpointTotals) -> Counters:
