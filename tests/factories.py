@@ -15,7 +15,7 @@ from django.test import Client
 from factory.django import DjangoModelFactory
 
 from apps.pools.models import LOCAL, Runner, WorkerHost, WorkerPool
-from apps.runs.models import Artifact, Endpoint, Failure, Run, RunEvent
+from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import ApiToken, Membership, Project, Team
 from apps.teams.roles import Role, Scope
@@ -178,10 +178,23 @@ class FailureFactory(DjangoModelFactory[Failure]):
         model = Failure
 
     run = factory.SubFactory(RunFactory)
+    index = factory.Sequence(lambda n: n)
     method = "GET"
     name = "/checkout"
     error = "HTTPError('500 Server Error')"
     occurrences = 1
+
+
+class FailureSampleFactory(DjangoModelFactory[FailureSample]):
+    class Meta:
+        model = FailureSample
+
+    run = factory.SubFactory(RunFactory)
+    failure = 0
+    at = factory.LazyFunction(lambda: datetime.now(UTC))
+    method = "POST"
+    url = "http://shop.example.test/checkout"
+    status = 500
 
 
 class ArtifactFactory(DjangoModelFactory[Artifact]):

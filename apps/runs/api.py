@@ -18,13 +18,14 @@ from apps.core.api import CursorPages
 from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
 from apps.pools.models import WorkerPool
-from apps.runs import presentation, selectors, services
+from apps.runs import loglines, presentation, selectors, services
 from apps.runs.models import Run
 from apps.runs.serializers import (
     EndpointOut,
     EventOut,
     ExceptionOut,
     FailureOut,
+    FailureSampleOut,
     LogOut,
     NoteNew,
     RunNew,
@@ -134,11 +135,11 @@ class RunEvents(APIView):
     @extend_schema(request=NoteNew, responses={201: EventOut})
     @idempotent()
     def post(self, request: Request, pk: UUID) -> Response:
-        """Pin a note to this moment of the run."""
+        """Pin a note to a moment of the run, to a span of it, or to now."""
         run = run_for(request, pk, roles.RUN_CONTROL)
         body = NoteNew(data=request.data)
         body.is_valid(raise_exception=True)
-        event = services.add_note(run=run, text=body.validated_data["text"], by=actor_of(request))
+        event = services.add_note(run=run, **body.validated_data, by=actor_of(request))
         return Response(presentation.event(event), status=status.HTTP_201_CREATED)
 
 
@@ -147,7 +148,7 @@ class RunEndpoints(APIView):
 
     @extend_schema(responses=EndpointOut(many=True))
     def get(self, request: Request, pk: UUID) -> Response:
-        """List the endpoints with Locust's own totals of each."""
+        """List the endpoints with the totals of each, and how they compare with Locust's own count."""
         return _one_page([presentation.endpoint(row) for row in run_for(request, pk).endpoints.all()])
 
 
@@ -157,7 +158,17 @@ class RunFailures(APIView):
     @extend_schema(responses=FailureOut(many=True))
     def get(self, request: Request, pk: UUID) -> Response:
         """List the failures by endpoint and error, the most frequent first."""
-        return _one_page(presentation.failures(run_for(request, pk).failures.all()))
+        return _one_page(presentation.failures(selectors.failures(run_for(request, pk).pk)))
+
+
+class RunFailureSamples(APIView):
+    """At most some dozens of each failure, so they are one page."""
+
+    @extend_schema(responses=FailureSampleOut(many=True))
+    def get(self, request: Request, pk: UUID, index: int) -> Response:
+        """List the requests that are kept as examples of a failure: the first ones, with their secrets masked."""
+        rows = selectors.samples(run_for(request, pk).pk, index)
+        return _one_page([presentation.failure_sample(row) for row in rows])
 
 
 class RunExceptions(APIView):
@@ -182,12 +193,25 @@ class RunWorkers(APIView):
 class RunLog(APIView):
     """Locust's log."""
 
-    @extend_schema(responses=LogOut, parameters=[OpenApiParameter("after", int, description="`seq` of an answer.")])
+    @extend_schema(
+        responses=LogOut,
+        parameters=[
+            OpenApiParameter("after", int, description="`seq` of an answer."),
+            OpenApiParameter("level", str, enum=loglines.LEVELS, description="Only lines of this level or graver."),
+            OpenApiParameter("search", str, description="Only lines with this text in them, whatever its case."),
+        ],
+    )
     def get(self, request: Request, pk: UUID) -> Response:
-        """Read the newest lines of the log, or those that came after `after`. The whole log is a download."""
-        run = run_for(request, pk)
-        newest, lines = selectors.log_after(run.pk, _whole(request, "after", 0))
-        return Response({"seq": newest, "lines": lines})
+        """Read the newest lines of the log, or those that came after `after`. The whole log is a download.
+
+        With `level` or `search` all that is kept is looked through, and the newest 2,000 lines found are given.
+        """
+        run, after, wanted = run_for(request, pk), _whole(request, "after", 0), _wanted_lines(request)
+        if wanted.is_all:
+            newest, lines = selectors.log_after(run.pk, after)
+            return Response({"seq": newest, "lines": lines, "matches": len(lines)})
+        found = selectors.log_search(run.pk, wanted, after)
+        return Response({"seq": found.newest, "lines": list(found.lines), "matches": found.matches})
 
 
 class EventPages(CursorPages):
@@ -252,6 +276,18 @@ def _states(text: str) -> list[str]:
         sentence = _("“%(state)s” is not a state.") % {"state": unknown[0][:50]}
         raise Invalid(sentence, code="bad_state", fields={"state": [sentence]})
     return states
+
+
+def _wanted_lines(request: Request) -> loglines.Wanted:
+    """Level and text from the query. Raises Invalid."""
+    level, text = request.GET.get("level", ""), request.GET.get("search", "")
+    if level and level not in loglines.LEVELS:
+        sentence = _("“level” must be one of: %(all)s.") % {"all": ", ".join(loglines.LEVELS)}
+        raise Invalid(sentence, code="bad_level", fields={"level": [sentence]})
+    if len(text) > loglines.MAX_SEARCH_CHARS:
+        sentence = _("At most %(limit)d characters.") % {"limit": loglines.MAX_SEARCH_CHARS}
+        raise Invalid(sentence, fields={"search": [sentence]})
+    return loglines.Wanted(level, text)
 
 
 def _whole(request: Request, name: str, default: int) -> int:

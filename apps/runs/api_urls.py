@@ -30,6 +30,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/events/", api.RunEvents.as_view(), name="run-events"),
     path("runs/<uuid:pk>/endpoints/", api.RunEndpoints.as_view(), name="run-endpoints"),
     path("runs/<uuid:pk>/failures/", api.RunFailures.as_view(), name="run-failures"),
+    path("runs/<uuid:pk>/failures/<int:index>/samples/", api.RunFailureSamples.as_view(), name="run-failure-samples"),
     path("runs/<uuid:pk>/exceptions/", api.RunExceptions.as_view(), name="run-exceptions"),
     path("runs/<uuid:pk>/workers/", api.RunWorkers.as_view(), name="run-workers"),
     path("runs/<uuid:pk>/log/", api.RunLog.as_view(), name="run-log"),

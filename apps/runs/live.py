@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from apps.core.clock import utc
 from apps.runs import presentation, selectors, series, tiers
-from apps.runs.models import Endpoint, Failure, Run, RunEvent, ScriptException
+from apps.runs.models import Endpoint, Run, RunEvent, ScriptException
 from apps.runs.notify import group_name
 
 log = logging.getLogger(__name__)
@@ -263,7 +263,7 @@ def _series(run: Run, shown: list[int | None]) -> dict[str, Any]:
 
 def _tables(run_id: UUID) -> dict[str, Any]:
     """What fits into a message; REST has all of it."""
-    failures = presentation.failures(Failure.objects.filter(run_id=run_id))
+    failures = presentation.failures(selectors.failures(run_id))
     exceptions = presentation.exceptions(ScriptException.objects.filter(run_id=run_id)[:SNAPSHOT_EXCEPTIONS])
     for row in failures:
         row["error"] = row["error"][:SNAPSHOT_TEXT_CHARS]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from apps.core.clock import utc, utc_or_none
 from apps.runs.blocks import TOTAL, Cell, Row
-from apps.runs.models import Artifact, Endpoint, Failure, Run, RunEvent, ScriptException
+from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent, ScriptException
 from apps.runs.selectors import queue_position
 from apps.runs.states import INVALID_REASONS
 
@@ -19,7 +19,7 @@ NO_TOTALS = {
     "requests": 0,
     "failures": 0,
     "rps": 0.0,
-    **dict.fromkeys(["avg_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms"]),
+    **dict.fromkeys(["avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "min_ms", "max_ms"]),
     "bytes": 0,
 }
 
@@ -61,6 +61,9 @@ def run(row: Run) -> dict[str, Any]:
         "exclude_tags": row.exclude_tags,
         "env": row.env,
         "collector": row.collector,
+        "group_ids": row.group_ids,
+        "user_classes": row.user_classes,
+        "finest_step_s": row.finest_step_s,
         "totals": {**NO_TOTALS, **row.totals},
         "reconciliation": row.reconciliation or None,
         "generator": row.generator or None,
@@ -76,26 +79,58 @@ def run_with_files(row: Run) -> dict[str, Any]:
 
 
 def endpoint(row: Endpoint) -> dict[str, Any]:
-    """One endpoint with Locust's totals of it."""
-    totals = {**NO_TOTALS, **row.totals}
-    return {"index": row.index, "method": row.method, "name": row.name, "totals": totals}
+    """One endpoint with its totals, and by how many requests they differ from Locust's own count."""
+    totals, locust = {**NO_TOTALS, **row.totals}, row.locust_requests
+    return {
+        "index": row.index,
+        "method": row.method,
+        "name": row.name,
+        "totals": totals,
+        "locust": locust,
+        "difference": None if locust is None else totals["requests"] - locust,
+    }
 
 
 def event(row: RunEvent) -> dict[str, Any]:
     """One line of the time line."""
     text = row.text if row.kind == "note" or not row.text else gettext(row.text)  # what people wrote stays as it is
-    return {"id": str(row.pk), "at": utc(row.at), "kind": row.kind, "text": text, "by": row.by, "data": row.data}
+    return {
+        "id": str(row.pk),
+        "at": utc(row.at),
+        "until": utc_or_none(row.until),
+        "kind": row.kind,
+        "text": text,
+        "by": row.by,
+        "data": row.data,
+    }
 
 
 def failure(row: Failure) -> dict[str, Any]:
-    """One line of the failures table."""
+    """One line of the failures table. Expects `selectors.failures`, which counts the samples."""
     return {
+        "index": row.index,
         "method": row.method,
         "name": row.name,
         "error": row.error,
         "occurrences": row.occurrences,
         "first_seen": utc_or_none(row.first_seen),
         "last_seen": utc_or_none(row.last_seen),
+        "samples": row.sample_count,  # type: ignore[attr-defined] # annotated
+    }
+
+
+def failure_sample(row: FailureSample) -> dict[str, Any]:
+    """One request that failed."""
+    return {
+        "at": utc(row.at),
+        "method": row.method,
+        "url": row.url,
+        "status": row.status,
+        "response_ms": _round(row.response_ms),
+        "request_headers": row.request_headers,
+        "response_headers": row.response_headers,
+        "body": row.body,
+        "body_bytes": row.body_bytes,
     }
 
 

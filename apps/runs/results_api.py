@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.errors import Invalid
-from apps.runs import exports, junit, presentation, series
+from apps.runs import exports, junit, presentation, selectors, series
 from apps.runs.api import run_for
 from apps.runs.models import Run
 from apps.runs.serializers import SeriesOut
@@ -86,7 +86,7 @@ def report(run: Run) -> dict[str, Any]:
     return {
         "run": presentation.run(run),
         "endpoints": [presentation.endpoint(row) for row in run.endpoints.all()],
-        "failures": presentation.failures(run.failures.all()),
+        "failures": presentation.failures(selectors.failures(run.pk)),
         "exceptions": presentation.exceptions(run.exceptions.all()),
         "events": [presentation.event(row) for row in run.events.all()],
     }

@@ -6,12 +6,17 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 
-from apps.runs.models import LogChunk, Run
+from apps.core.errors import Missing
+from apps.runs import loglines
+from apps.runs.models import Failure, FailureSample, LogChunk, Run
 from apps.runs.states import ACTIVE, State
 
 LOG_CHUNKS_AT_ONCE = 50
 """Further back than this, the log is a download."""
+SAMPLES_SHOWN = 100
+"""Of one failure; the engine keeps far fewer."""
 
 
 def with_names(runs: QuerySet[Run]) -> QuerySet[Run]:
@@ -54,3 +59,23 @@ def log_after(run_id: UUID, seq: int) -> tuple[int, list[str]]:
     chunks = list(newest)[::-1]
     lines = [line for chunk in chunks for line in chunk.text.split("\n")]
     return (chunks[-1].seq if chunks else seq), lines
+
+
+def log_search(run_id: UUID, wanted: loglines.Wanted, after: int) -> loglines.Found:
+    """What is wanted of the kept log, in chunks above `after`. Reads all that is kept: some megabytes at most."""
+    chunks = LogChunk.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
+    return loglines.search(chunks.iterator(), wanted, after=after)
+
+
+def failures(run_id: UUID) -> QuerySet[Failure]:
+    """The failures of a run, the most frequent first, with how many examples are kept of each as `sample_count`."""
+    kept = FailureSample.objects.filter(run_id=run_id, failure=OuterRef("index")).order_by().values("failure")
+    count = Subquery(kept.annotate(count=Count("pk")).values("count"), output_field=IntegerField())
+    return Failure.objects.filter(run_id=run_id).annotate(sample_count=Coalesce(count, 0))
+
+
+def samples(run_id: UUID, index: int) -> QuerySet[FailureSample]:
+    """The failing requests that are kept of one failure, in order of time. Raises Missing when there is no such one."""
+    if not Failure.objects.filter(run_id=run_id, index=index).exists():
+        raise Missing
+    return FailureSample.objects.filter(run_id=run_id, failure=index).order_by("at", "id")[:SAMPLES_SHOWN]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from apps.core.serializers import RefOut, StrictSerializer, Text, WholeNumber
@@ -43,8 +45,25 @@ class RunNew(StrictSerializer):
     note = Text(max_length=NOTE_CHARS, required=False, allow_blank=True)
 
 
+class Moment(serializers.DateTimeField):
+    """A time as JSON text with its zone; without one it would be somebody's guess."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+            if moment is not None and moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise serializers.ValidationError(_("This must be a time with its zone, such as 2026-01-31T12:00:00Z."))
+
+
 class NoteNew(StrictSerializer):
+    """Of a moment, or of a span when it has an `until`."""
+
     text = Text(max_length=NOTE_CHARS)
+    at = Moment(required=False, allow_null=True, help_text="Now, when left out. At most an hour outside of the run.")
+    until = Moment(required=False, allow_null=True, help_text="The end of a span that begins at `at`.")
 
 
 class TotalsOut(serializers.Serializer[Any]):
@@ -55,8 +74,10 @@ class TotalsOut(serializers.Serializer[Any]):
     rps = serializers.FloatField()
     avg_ms = serializers.FloatField(allow_null=True)
     p50_ms = serializers.FloatField(allow_null=True)
+    p90_ms = serializers.FloatField(allow_null=True)
     p95_ms = serializers.FloatField(allow_null=True)
     p99_ms = serializers.FloatField(allow_null=True)
+    p999_ms = serializers.FloatField(allow_null=True)
     min_ms = serializers.FloatField(allow_null=True)
     max_ms = serializers.FloatField(allow_null=True)
     bytes = serializers.IntegerField()
@@ -130,7 +151,10 @@ class RunOut(serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField())
     exclude_tags = serializers.ListField(child=serializers.CharField())
     env = serializers.DictField(child=serializers.CharField())
-    collector = serializers.CharField()
+    collector = serializers.CharField(help_text="`exact`, or `csv` for Locust's files.")
+    group_ids = serializers.BooleanField(help_text="Whether names that differ only by ids are counted as one.")
+    user_classes = serializers.ListField(child=serializers.CharField())
+    finest_step_s = serializers.IntegerField(help_text="Seconds of the finest figures still kept; 0 when none are.")
     totals = TotalsOut()
     reconciliation = ReconciliationOut(allow_null=True)
     generator = GeneratorOut(allow_null=True)
@@ -155,11 +179,14 @@ class EndpointOut(serializers.Serializer[Any]):
     method = serializers.CharField()
     name = serializers.CharField()
     totals = TotalsOut()
+    locust = serializers.IntegerField(allow_null=True, help_text="Locust's own count; null until it has said it.")
+    difference = serializers.IntegerField(allow_null=True, help_text="`totals.requests` minus `locust`.")
 
 
 class EventOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     at = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True, help_text="The end of a note about a span.")
     kind = serializers.CharField()
     text = serializers.CharField()
     by = serializers.CharField()
@@ -167,12 +194,28 @@ class EventOut(serializers.Serializer[Any]):
 
 
 class FailureOut(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
     method = serializers.CharField()
     name = serializers.CharField()
     error = serializers.CharField()
     occurrences = serializers.IntegerField()
     first_seen = serializers.DateTimeField(allow_null=True)
     last_seen = serializers.DateTimeField(allow_null=True)
+    samples = serializers.IntegerField(help_text="How many failing requests are kept as examples.")
+
+
+class FailureSampleOut(serializers.Serializer[Any]):
+    """One request that failed; secrets are masked before they leave the load generator."""
+
+    at = serializers.DateTimeField()
+    method = serializers.CharField()
+    url = serializers.CharField()
+    status = serializers.IntegerField(allow_null=True, help_text="Null when there was no answer.")
+    response_ms = serializers.FloatField(allow_null=True)
+    request_headers = serializers.DictField(child=serializers.CharField())
+    response_headers = serializers.DictField(child=serializers.CharField())
+    body = serializers.CharField(help_text="The beginning of the answer.")
+    body_bytes = serializers.IntegerField(allow_null=True, help_text="Length of the whole answer, where it is known.")
 
 
 class ExceptionOut(serializers.Serializer[Any]):
@@ -195,6 +238,7 @@ class WorkerOut(serializers.Serializer[Any]):
 class LogOut(serializers.Serializer[Any]):
     seq = serializers.IntegerField(help_text="Give it as `after` to get what came since.")
     lines = serializers.ListField(child=serializers.CharField())
+    matches = serializers.IntegerField(help_text="Lines that were found in all; `lines` are the newest of them.")
 
 
 class SeriesLineOut(serializers.Serializer[Any]):

@@ -6,6 +6,7 @@ import logging
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from apps.core.clock import db_now
+from apps.core.clock import db_now, utc
 from apps.core.errors import Conflict, Invalid
 from apps.core.queue import is_ringing, pool_queue, ring
 from apps.pools.models import WorkerPool
@@ -34,6 +35,8 @@ from workers import spec as engine
 log = logging.getLogger(__name__)
 
 NOTE_CHARS = 500
+NOTE_MARGIN = timedelta(hours=1)
+"""What happened so shortly before or after a run may still be about it."""
 MAX_LABELS = 20
 MAX_LABEL_CHARS = 100
 
@@ -99,13 +102,14 @@ def abort(*, run: Run, by: Actor) -> Run:
 
 
 @transaction.atomic
-def add_note(*, run: Run, text: str, by: Actor) -> RunEvent:
-    """Pin a line to the run's time line. Raises Invalid."""
+def add_note(*, run: Run, text: str, at: datetime | None = None, until: datetime | None = None, by: Actor) -> RunEvent:
+    """Pin a line to a moment of the run (`at`, else now) or to a span (`at` to `until`). Raises Invalid."""
     text = " ".join(text.split())
     if not text or len(text) > NOTE_CHARS or not _is_plain(text):
         sentence = _("A note has 1 to %(limit)d characters.") % {"limit": NOTE_CHARS}
         raise Invalid(sentence, code="bad_note", fields={"text": [sentence]})
-    event = RunEvent.objects.create(run=run, kind="note", text=text, by=by.label)
+    _check_span(run, at, until)
+    event = RunEvent.objects.create(run=run, kind="note", text=text, by=by.label, at=at or timezone.now(), until=until)
     audit.record("run.note", obj=run, team=run.project.team, by=by)
     ring_pages(run.pk)
     return event
@@ -200,6 +204,22 @@ def _check(version: ScenarioVersion, load: Mapping[str, Any], extras: Extras) ->
         limits = {"count": MAX_LABELS, "limit": MAX_LABEL_CHARS}
         sentence = _("At most %(count)d labels of %(limit)d characters.") % limits
         raise Invalid(sentence, fields={"labels": [sentence]})
+
+
+def _check_span(run: Run, at: datetime | None, until: datetime | None) -> None:
+    """Raise Invalid for a moment that cannot be about this run, or a span that ends before it begins."""
+    first, last = (run.started_at or run.created_at) - NOTE_MARGIN, (run.finished_at or timezone.now()) + NOTE_MARGIN
+    wrong: dict[str, list[str]] = {}
+    for name, moment in (("at", at), ("until", until)):
+        if moment is not None and not first <= moment <= last:
+            ends = {"first": utc(first), "last": utc(last)}
+            wrong[name] = [_("This must be within an hour of the run: from %(first)s to %(last)s.") % ends]
+    if until is not None and at is None:
+        wrong["at"] = [_("A span needs its beginning too.")]
+    elif until is not None and at is not None and until < at:
+        wrong.setdefault("until", [_("A span ends after it began.")])
+    if wrong:
+        raise Invalid(next(iter(wrong.values()))[0], code="bad_time", fields=wrong)
 
 
 def _is_plain(text: str) -> bool:

@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 from django.test import Client
 
 from apps.pools.models import WorkerPool
-from apps.runs.models import Run
+from apps.runs.models import Failure, Run
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import ApiToken, Project, Team
 from apps.teams.roles import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Role, Scope
@@ -54,6 +54,7 @@ class Cast:
     scenario: Scenario
     version: ScenarioVersion
     run: Run
+    failure: Failure
     pool: WorkerPool
     read_token: ApiToken
     parties: tuple[Party, ...]
@@ -99,6 +100,7 @@ def make_cast(acme: Team, shop: Project, people: dict[str, User], tokens: dict[s
         scenario=scenario,
         version=version,
         run=run,
+        failure=factories.FailureFactory.create(run=run),
         pool=run.pool,
         read_token=tokens["read"],
         parties=(*others, *members, *programs, bound),

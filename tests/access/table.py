@@ -120,6 +120,7 @@ ROUTES: dict[str, Route] = {
     "api/v1/runs/<uuid:pk>/events/": route(RUN, get=of_project(), post=of_project(RUN_CONTROL, text="hello")),
     "api/v1/runs/<uuid:pk>/endpoints/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/failures/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/failures/<int:index>/samples/": route({**RUN, "index": "failure.index"}, get=of_project()),
     "api/v1/runs/<uuid:pk>/exceptions/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/workers/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/log/": route(RUN, get=of_project()),

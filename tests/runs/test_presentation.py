@@ -11,7 +11,7 @@ from apps.runs import presentation, selectors, series, tiers
 from apps.runs import serializers as wire
 from apps.runs.models import Run, RunEvent, ScriptException
 from apps.runs.reconcile import reconcile
-from tests.factories import EndpointFactory, FailureFactory, RunFactory
+from tests.factories import EndpointFactory, FailureFactory, FailureSampleFactory, RunFactory
 from tests.runs.makers import final, seconds, totals
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,9 @@ def run() -> Run:
 def test_everything_has_the_fields_of_its_schema(run: Run) -> None:
     assert_fits(presentation.run(run), wire.RunOut())
     assert_fits(presentation.endpoint(EndpointFactory.create(run=run)), wire.EndpointOut())
-    assert_fits(presentation.failure(FailureFactory.create(run=run)), wire.FailureOut())
+    FailureFactory.create(run=run, index=3)
+    assert_fits(presentation.failures(selectors.failures(run.pk)), wire.FailureOut(many=True))
+    assert_fits(presentation.failure_sample(FailureSampleFactory.create(run=run)), wire.FailureSampleOut())
     assert_fits(presentation.exception(ScriptException(run=run, count=1)), wire.ExceptionOut())
     assert_fits(presentation.event(RunEvent(run=run, kind="note", text="x")), wire.EventOut())
     assert_fits(presentation.worker(run), wire.WorkerOut())
@@ -60,6 +62,12 @@ def test_a_fresh_run_has_all_its_fields_too() -> None:
     shown = presentation.run(fresh)
     assert_fits(shown, wire.RunOut())
     assert set(shown["totals"]) == set(wire.TotalsOut().fields)
+    assert (shown["collector"], shown["group_ids"], shown["user_classes"], shown["finest_step_s"]) == (
+        "exact",
+        False,
+        [],
+        1,
+    )
     assert (shown["queue_position"], shown["progress"], shown["reconciliation"]) == (1, 0.0, None)
 
 
@@ -68,3 +76,13 @@ def test_a_sentence_of_ours_is_translated_and_a_note_is_not(monkeypatch: pytest.
     texts = {kind: presentation.event(RunEvent(kind=kind, text="Locust started"))["text"] for kind in ("step", "note")}
     assert texts == {"step": "<Locust started>", "note": "Locust started"}
     assert presentation.event(RunEvent(kind="step", text=""))["text"] == ""
+
+
+def test_an_endpoint_is_compared_with_what_locust_counted() -> None:
+    compared = {
+        name: presentation.endpoint(EndpointFactory.build(totals=totals, locust_requests=locust))["difference"]
+        for name, totals, locust in (("same", {"requests": 7}, 7), ("less", {"requests": 5}, 7), ("silent", {}, None))
+    }
+    assert compared == {"same": 0, "less": -2, "silent": None}
+    none = presentation.endpoint(EndpointFactory.build(totals={}, locust_requests=3))
+    assert (none["locust"], none["difference"], none["totals"]["p999_ms"]) == (3, -3, None)

@@ -251,7 +251,7 @@ def test_it_reads_what_hangs_on_a_run(tess_client: Client, run: Run) -> None:
     assert [row["name"] for row in read("endpoints/")["results"]] == ["/a", "/b"]
     assert read("failures/")["results"] == read("exceptions/")["results"] == []
     assert read("workers/")["results"][0]["host"] == "host"
-    assert read("log/") == {"seq": 60, "lines": [f"line {seq}" for seq in range(11, 61)]}
-    assert read("log/?after=58") == {"seq": 60, "lines": ["line 59", "line 60"]}
-    assert read("log/?after=60") == {"seq": 60, "lines": []}
+    assert read("log/") == {"seq": 60, "lines": [f"line {seq}" for seq in range(11, 61)], "matches": 50}
+    assert read("log/?after=58") == {"seq": 60, "lines": ["line 59", "line 60"], "matches": 2}
+    assert read("log/?after=60") == {"seq": 60, "lines": [], "matches": 0}
     assert read("log/?after=x")["code"] == "invalid"
