@@ -11,6 +11,11 @@ import locust
 import locust.main
 
 from . import patches, recorder
+
+try:
+    from . import exact
+except ImportError:
+    exact = None  # type: ignore[assignment]
 from .shape import StagesShape
 from .stages import Stage
 
@@ -41,6 +46,8 @@ class Run:
         self.stages = [Stage(*stage) for stage in config["stages"]]
         self.final_path = Path(config["final"])
         self.events = recorder.Events(Path(config["events"]))
+        self.config = config
+        self.collector: Any = None
         self.environment: Any = None
         self.own_shape = ""
         self.started: float | None = None
@@ -63,6 +70,8 @@ class Run:
         self.own_shape = type(environment.shape_class).__name__ if environment.shape_class else ""
         if self.stages and not self.own_shape:
             environment.shape_class = StagesShape(self.stages)
+        if self.config.get("collector") == "exact" and exact is not None:
+            self.collector = exact.start(self.config, environment, self.events)
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self.on_signal)
         names = [user_class.__name__ for user_class in environment.user_classes]
@@ -110,6 +119,8 @@ class Run:
         if self.environment is None or self.started is None:
             return
         ended = self.ended or time.monotonic()
+        if self.collector is not None:
+            self.collector.finish()
         document = {
             "stopped_by": self.stopped_by(ended - self.started),
             "elapsed_s": ended - self.started,
