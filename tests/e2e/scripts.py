@@ -129,3 +129,64 @@ class Visitor(FastHttpUser):
         Visitor.count += 1
         self.client.get("/echo", name=f"/page/{Visitor.count % 300}")
 """
+
+TRUTH = '''
+"""Five behaviours of a known target at a steady pace; what each request took, as the script itself was told it."""
+import itertools
+import json
+import os
+import time
+
+from locust import FastHttpUser, constant_pacing, events, task
+
+NOTES = open(os.environ["TRUTH_FILE"], "w", buffering=1 << 16)
+NUMBERS = itertools.count(1)
+
+
+@events.request.add_listener
+def note(name, response_time, exception, response_length, context, **_):
+    row = [name, context["id"], response_time, exception is not None, response_length, time.monotonic(), time.time()]
+    NOTES.write(json.dumps(row) + "\\n")
+
+
+@events.quitting.add_listener
+def close(**_):
+    NOTES.close()
+
+
+class Paced(FastHttpUser):
+    abstract = True
+    wait_time = constant_pacing(0.1)
+    path = ""
+
+    def visit(self):
+        number = next(NUMBERS)
+        self.client.get(f"{self.path}?{number}", name=self.path, context={"id": str(number)})
+
+    @task
+    def again(self):
+        self.visit()
+
+    def on_stop(self):
+        self.visit()
+
+
+class Constant(Paced):
+    path = "/constant"
+
+
+class Bimodal(Paced):
+    path = "/bimodal"
+
+
+class Lognormal(Paced):
+    path = "/lognormal"
+
+
+class Step(Paced):
+    path = "/step"
+
+
+class Freeze(Paced):
+    path = "/freeze"
+'''
