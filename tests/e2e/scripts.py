@@ -190,3 +190,193 @@ class Step(Paced):
 class Freeze(Paced):
     path = "/freeze"
 '''
+
+HONEST = """
+import os
+import threading
+import time
+
+from locust import FastHttpUser, constant, events, task
+
+
+class Honest(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def echo(self):
+        self.client.get("/echo")
+
+    def misbehave(self):
+        pass
+
+    @task
+    def other(self):
+        self.misbehave()
+"""
+"""What is beside every mischief, and what has to stay right."""
+
+NONSENSE = (
+    HONEST
+    + """
+
+class Evil:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    __str__ = __bool__ = __eq__ = __hash__ = __format__ = __repr__
+
+
+NAN, INF = float("nan"), float("inf")
+TIMES = [NAN, INF, -INF, -1.0, 1e300, 10**400, "12", "abc", b"7", None, [], {}, Evil(), True, 1j]
+SIZES = [NAN, INF, -1, 10**400, "12", None, [], Evil()]
+NAMES = [None, 7, b"bytes", "", [], Evil(), "x" * 1_000_000]
+NAMES += ["half \\ud800", "\\udfff" * 1000, "nul \\0", "\\x1b[31mred"]
+ERRORS = ["text", Evil(), Exception("\\ud800"), Exception("e" * 1_000_000), ValueError(Evil()), 5]
+GOOD = {"request_type": "GET", "name": "/by hand", "response_time": 5.0, "response_length": 1, "exception": None}
+FIRED = [{**GOOD, "response_time": value} for value in TIMES]
+FIRED += [{**GOOD, "response_length": value} for value in SIZES]
+FIRED += [{**GOOD, "name": value} for value in NAMES]
+FIRED += [{**GOOD, "request_type": value} for value in NAMES]
+FIRED += [{**GOOD, "exception": value} for value in ERRORS]
+FIRED += [{}, {"name": "only a name"}, {"response_time": 3.0}]
+
+
+def misbehave(self):
+    for event in FIRED:
+        events.request.fire(**event)
+        with open(os.environ["FIRED_FILE"], "a") as file:
+            file.write("x")
+
+
+Honest.misbehave = misbehave
+"""
+)
+
+MANY_NAMES = (
+    HONEST
+    + """
+NUMBERS = iter(range(50_000))
+
+
+def misbehave(self):
+    for _, number in zip(range(1_000), NUMBERS):
+        events.request.fire(request_type="GET", name=f"/users/{number}", response_time=5.0, response_length=10,
+                            exception=None, context={})
+        time.sleep(0)
+
+
+Honest.misbehave = misbehave
+"""
+)
+
+FORGER = (
+    HONEST
+    + """
+import json
+
+OUT = os.path.join("..", "out")
+
+
+def lines():
+    with open(os.path.join(OUT, "samples.1.ndjson"), "rb") as file:
+        return file.read().splitlines(keepends=True)
+
+
+def append(data):
+    with open(os.path.join(OUT, "samples.1.ndjson"), "ab") as file:
+        file.write(data)
+
+
+def row(count, index=0):
+    return [index, count, 0, 5.0 * count, 5.0, 5.0, 64 * count, [243, count]]
+
+
+def forge_again():
+    for line in lines()[-3:]:
+        append(line)
+
+
+def forge_twice():
+    line = json.loads(lines()[-1])
+    line["rows"] = [row(1000)]
+    append(json.dumps(line).encode() + b"\\n")
+
+
+def forge_future():
+    line = json.loads(lines()[-1])
+    line["t"] += 10 * 24 * 3600
+    line["rows"] = [row(1000)]
+    append(json.dumps(line).encode() + b"\\n")
+
+
+def forge_million():
+    line = json.loads(lines()[-1])
+    line["rows"] = [row(1, index) for index in range(1_000_000)]
+    append(json.dumps(line).encode() + b"\\n")
+
+
+def forge_nonsense():
+    append(b"\\xff\\xfe\\n[]\\nnull\\n7\\n{}\\n" + b'{"seq":NaN,"t":Infinity}\\n' + b"[" * 100_000 + b"\\n")
+    for change in ({"seq": -1}, {"seq": 1e300}, {"t": "now"}, {"rows": [[0]]}, {"rows": [row(-5)]}, {"users": 7},
+                   {"rows": [[0, 1, 0, float("nan"), 1, 1, 1, [1, 1]]]}, {"names": [[0, 1, 2]]}, {"cpu": "much"}):
+        append(json.dumps(json.loads(lines()[-1]) | change).encode() + b"\\n")
+
+
+def forge_jump():
+    line = json.loads(lines()[-1])
+    line["seq"] += 1000
+    line["t"] += 1000
+    line["rows"] = [row(1000)]
+    append(json.dumps(line).encode() + b"\\n")
+
+
+def forge_end():
+    append(b'{"end":true,"seq":3,"requests":1,"failures":0,"refused":{}}\\n')
+
+
+def forge_torn():
+    append(lines()[-1][:-20])
+
+
+BEGUN = time.monotonic()
+
+
+def misbehave(self):
+    if Honest.misbehave is misbehave and time.monotonic() - BEGUN > 4:
+        Honest.misbehave = lambda self: None
+        globals()["forge_" + os.environ["FORGERY"]]()
+
+
+Honest.misbehave = misbehave
+"""
+)
+
+TORN_AT_THE_END = (
+    FORGER
+    + """
+import atexit
+
+Honest.misbehave = lambda self: None
+atexit.register(forge_torn)
+"""
+)
+
+CLOCK_SET_BACK = (
+    HONEST
+    + """
+REAL, BEGUN = time.time, time.monotonic()
+
+
+@events.request.add_listener
+def note(name, **_):
+    with open(os.environ["NOTES_FILE"], "a") as file:
+        file.write(f"{REAL()}\\n")
+
+
+def set_back():
+    return REAL() - (20 if time.monotonic() - BEGUN > 5 else 0)
+
+
+time.time = set_back
+"""
+)
