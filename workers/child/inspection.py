@@ -14,7 +14,8 @@ import locust
 from locust.user.task import TaskSet
 from locust.util.load_locustfile import load_locustfile
 
-from . import patches, recorder
+from . import recorder
+from .exact.values import clean
 
 MIN_TELL_SECONDS = 0.1
 MAX_CLASSES = 100
@@ -87,7 +88,7 @@ def failure(error: BaseException) -> dict[str, object]:
 
 
 def text(value: object) -> str:
-    return patches.clean(value, MAX_TEXT_CHARS)
+    return clean(value, MAX_TEXT_CHARS)
 
 
 def number(value: Any) -> float:

@@ -6,11 +6,13 @@ from typing import Any
 
 import gevent
 import locust.main
-from locust import argument_parser, stats
+from locust import argument_parser, runners, stats
 
-from . import percentiles
-
-OTHER_ERROR = "(other errors)"
+from .csvfiles import Writer
+from .exact import intake
+from .exact.errors import OTHER_ERROR, Errors
+from .exact.names import Names
+from .exact.values import clean
 
 
 def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: str) -> None:
@@ -21,19 +23,10 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     # Without a User class Locust would try to collect the file with pytest, if that happens to be installed.
     locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]
     _keep_own_sigterm_handler()
-    _replace_csv_writer()
+    stats.StatsCSVFileWriter = Writer  # type: ignore[misc]
+    _replace_request_listener(max_endpoints, max_name_chars, max_errors, other)
     _limit_names(max_endpoints, max_name_chars, other)
     _limit_errors(max_errors, max_name_chars, other)
-
-
-def clean(text: object, max_chars: int) -> str:
-    """A name as text that UTF-8 can carry, without NUL, and of bounded length."""
-    try:
-        plain = str(text)
-    except Exception:
-        plain = "(unprintable)"
-    plain = plain[:max_chars].replace("\0", "\ufffd")
-    return plain.encode("utf-8", "backslashreplace").decode("utf-8")[:max_chars]
 
 
 def _keep_own_sigterm_handler() -> None:
@@ -48,40 +41,15 @@ def _keep_own_sigterm_handler() -> None:
     gevent.signal_handler = signal_handler
 
 
-def _replace_csv_writer() -> None:
-    """A lone surrogate in a name would end all CSV output while the test goes on; and see `percentiles`.
+def _replace_request_listener(max_endpoints: int, max_name_chars: int, max_errors: int, other: str) -> None:
+    """Nonsense from a script makes Locust's own listener raise when it has counted half of it: see `exact.intake`."""
+    create: Callable[..., None] = runners.Runner.__init__
 
-    Locust writes once a second and not again after the last request: its files would lack up to a second of the run.
-    """
+    def init(self: Any, environment: Any) -> None:
+        create(self, environment)
+        intake.install(environment, Names(max_endpoints, max_name_chars, other), Errors(max_errors, other))
 
-    class Writer(stats.StatsCSVFileWriter):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            for file in (
-                self.requests_csv_filehandle,
-                self.stats_history_csv_filehandle,
-                self.failures_csv_filehandle,
-                self.exceptions_csv_filehandle,
-            ):
-                file.reconfigure(errors="backslashreplace")
-
-        def _percentile_fields(self, stats_entry: Any, use_current: bool = False) -> list[str] | list[int]:
-            if not stats_entry.num_requests:
-                return self.percentiles_na
-            return percentiles.fields(stats_entry, self.percentiles_to_report, current=use_current)
-
-        def close_files(self) -> None:
-            for file, writer, write in (
-                (self.requests_csv_filehandle, self.requests_csv_writer, self.requests_csv),
-                (self.failures_csv_filehandle, self.failures_csv_writer, self.failures_csv),
-                (self.exceptions_csv_filehandle, self.exceptions_csv_writer, self.exceptions_csv),
-            ):
-                file.seek(0)
-                write(writer)
-                file.truncate()
-            super().close_files()
-
-    stats.StatsCSVFileWriter = Writer  # type: ignore[misc]
+    runners.Runner.__init__ = init  # type: ignore[method-assign]
 
 
 def _limit_names(max_endpoints: int, max_name_chars: int, other: str) -> None:

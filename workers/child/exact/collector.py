@@ -1,0 +1,166 @@
+"""Writes what `intake` counted: a line for every second, and a closing one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import gevent
+
+from . import grouping, intake, lines
+from .health import Health
+from .inflight import InFlight
+from .seconds import Second
+
+WAKE_SECONDS = 0.02
+"""So long after a second's end its line is written: whoever waited for the loop at the boundary has been counted."""
+MAX_TEXT_CHARS = 500
+
+
+class Events(Protocol):
+    def write(self, kind: str, **data: object) -> None: ...
+
+
+class Collector:
+    """Begins with the test; `finish` ends it."""
+
+    def __init__(self, config: dict[str, Any], environment: Any, events: Events) -> None:
+        self._environment = environment
+        self._events = events
+        self._intake = intake.find(environment)
+        self._intake.count_seconds(**config["sketch"])
+        if config.get("group_ids"):
+            self._intake.names.group = grouping.grouped
+        self._lines = lines.Lines(config["samples"])
+        self._health = Health(environment)
+        self._in_flight = InFlight()
+        self._in_flight.watch()
+        self._process = os.getpid()
+        self._greenlets: list[gevent.Greenlet] = []
+        self._seq = 0
+        self._next: int | None = None
+        """The second whose line comes next."""
+        self._told_names = self._told_errors = 0
+        self._requests = self._failures = 0
+        self._is_over = False
+        self._quiet_from: int | None = None
+        """The first second after the test: it has a line only if there is a request in it or after it."""
+        self._at_stop: dict[str, object] | None = None
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+
+    def finish(self) -> None:
+        """Write what is left and the closing line. Idempotent, and never raises."""
+        if self._is_over or os.getpid() != self._process:
+            return
+        self._is_over = True
+        try:
+            for greenlet in self._greenlets:
+                greenlet.kill(block=False)
+            last = self._intake.close()
+            self._write_over(_no_pause, before=last.t)
+            if last.rows or not self._is_quiet(last.t):
+                self._write_second(last, self._measure(), _no_pause)
+            self._write_end()
+        except Exception as error:
+            self._events.write("collector_error", error=repr(error)[:MAX_TEXT_CHARS])
+
+    def _on_test_start(self, **_: object) -> None:
+        if self._greenlets:
+            return
+        self._intake.begin()
+        self._greenlets = [gevent.spawn(self._health.watch_loop), gevent.spawn(self._write_each_second)]
+
+    def _on_test_stop(self, **_: object) -> None:
+        """Locust now makes its report, which is no business of the load."""
+        self._at_stop = self._measure()
+        self._quiet_from = self._intake.begin().second(time.monotonic()) + 1
+
+    def _is_quiet(self, second: int) -> bool:
+        return self._quiet_from is not None and second >= self._quiet_from
+
+    def _write_each_second(self) -> None:
+        clock = self._intake.begin()
+        while True:
+            wake = clock.end(clock.second(time.monotonic())) + WAKE_SECONDS
+            gevent.sleep(max(0.0, wake - time.monotonic()))
+            if self._is_over or os.getpid() != self._process:  # or a fork of this one
+                return
+            now = time.monotonic()
+            self._health.note_lag(now - wake)
+            self._intake.roll(now)
+            self._write_over(_pause, before=clock.second(now))
+            self._lines.flush()
+
+    def _measure(self) -> dict[str, object]:
+        return self._at_stop or {**self._health.measure(), **self._in_flight.measure()}
+
+    def _write_over(self, pause: Callable[[], None], before: int) -> None:
+        """A line for each second that is over, also for those in which nothing happened or the loop was blocked."""
+        over = self._intake.over
+        if self._next is None:
+            clock = self._intake.begin()
+            self._next = clock.second(clock.mono)
+        measured = self._measure()
+        while self._next < before and (over or not self._is_quiet(self._next)):
+            second = over[0] if over and over[0].t <= self._next else Second(self._next)
+            self._write_second(second, measured, pause)
+            if over and over[0] is second:
+                over.popleft()
+
+    def _write_second(self, second: Second, measured: dict[str, object], pause: Callable[[], None]) -> None:
+        """May be killed while it pauses: all that counts happens at the end, in one go."""
+        names_until, errors_until = len(self._intake.names.endpoints), len(self._intake.errors.kinds)
+        line = None if self._lines.is_full else self._spell(second, measured, names_until, errors_until, pause)
+        self._seq += 1
+        self._next = second.t + 1
+        self._requests += sum(row.count for row in second.rows.values())
+        self._failures += sum(row.failures for row in second.rows.values())
+        if line is not None:
+            self._told_names, self._told_errors = names_until, errors_until
+            self._lines.append(line)
+
+    def _spell(
+        self,
+        second: Second,
+        measured: dict[str, object],
+        names_until: int,
+        errors_until: int,
+        pause: Callable[[], None],
+    ) -> bytes:
+        head = {
+            "seq": self._seq + 1,
+            "t": second.t,
+            "mono": round(time.monotonic(), 6),
+            "wall": round(time.time(), 6),
+            **measured,
+            "refused": self._intake.refused,
+        }
+        new_names = self._intake.names.endpoints[self._told_names : names_until]
+        new_errors = self._intake.errors.kinds[self._told_errors : errors_until]
+        lists: dict[str, Sequence[Sequence[object]]] = {
+            "names": [(endpoint.index, endpoint.method, endpoint.name) for endpoint in new_names],
+            "errors_new": [(kind.index, kind.method, kind.name, kind.text) for kind in new_errors],
+            "errors": list(second.errors.items()),
+        }
+        return lines.spell(head, second.rows, lists, pause)
+
+    def _write_end(self) -> None:
+        end = {
+            "end": True,
+            "seq": self._seq,
+            "requests": self._requests,
+            "failures": self._failures,
+            "refused": self._intake.refused,
+        }
+        self._lines.append(lines.spell_small(end))
+
+
+def _pause() -> None:
+    gevent.sleep(0)
+
+
+def _no_pause() -> None:
+    """There is nobody left to let go first."""

@@ -1,0 +1,192 @@
+"""What Locust calls for each request: hands it on to Locust's own statistics, and counts it for ours.
+
+It takes the place of Locust's own listener, which raises on nonsense when it has counted half of it. So both see the
+same names, times and errors, and every event is a request once, whatever a script fires by hand.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from . import values
+from .clock import Clock
+from .errors import Errors, Kind
+from .names import Endpoint, Names
+from .seconds import Refused, Row, Second
+
+LOCUSTS_LISTENER = "Runner.__init__.<locals>.on_request"
+MISSING = object()
+
+_monotonic = time.monotonic
+_log, _ceil = math.log, math.ceil
+
+
+class Intake:
+    """Counts for Locust alone until `count_seconds`."""
+
+    def __init__(self, environment: Any, names: Names, errors: Errors) -> None:
+        self.names = names
+        self.errors = errors
+        self.refused: Refused = {"time": 0, "name": 0, "size": 0}
+        self.on_failure: Callable[[Kind, str, dict[str, Any]], None] | None = None
+        self._environment = environment
+        self._ends = math.inf
+        """The monotonic time at which the present second is over; infinite while there are no seconds."""
+        self._counts = False
+
+    def count_seconds(self, gamma: float, least_ms: float, last_bucket: int) -> None:
+        """From now on keep what happens in each second; see `begin`."""
+        self._least_ms, self._last_bucket = least_ms, last_bucket
+        self._per_bucket = 1 / math.log(gamma)
+        self._rows: dict[int, Row] = {}
+        self._errors: dict[int, int] = {}
+        self._t = 0
+        self.clock: Clock | None = None
+        self.over: deque[Second] = deque()
+        """Seconds that are over and in which something happened, the earliest first."""
+        self._counts = True
+        self._ends = -math.inf
+
+    def begin(self) -> Clock:
+        """The first second starts: when the test does, or with a request that comes even before."""
+        if self.clock is None:
+            now = _monotonic()
+            self.clock = Clock(time.time(), now)
+            self._t = self.clock.second(now)
+            self._ends = self.clock.end(self._t)
+        return self.clock
+
+    def roll(self, now: float) -> None:
+        """Close the present second should it be over."""
+        clock = self.begin()
+        if now < self._ends:
+            return
+        if self._rows or self._errors:
+            self.over.append(Second(self._t, self._rows, self._errors))
+            self._rows, self._errors = {}, {}
+        self._t = max(self._t + 1, clock.second(now))
+        self._ends = clock.end(self._t)
+
+    def close(self) -> Second:
+        """The present second, which is not over yet; nothing is counted any more after this."""
+        self.roll(_monotonic())
+        self._counts, self._ends = False, math.inf
+        return Second(self._t, self._rows, self._errors)
+
+    def on_request(
+        self,
+        request_type: Any = None,
+        name: Any = None,
+        response_time: Any = MISSING,
+        response_length: Any = 0,
+        exception: Any = None,
+        **more: Any,
+    ) -> None:
+        try:
+            endpoint = self._endpoint(name, request_type)
+            ms = response_time
+            if type(ms) is not float or not 0.0 <= ms <= values.MAX_MS:
+                ms = self._time(ms)
+            size = response_length
+            if type(size) is not int or not 0 <= size <= values.MAX_BYTES:
+                size = self._size(size)
+            failed = exception is not None and values.is_failure(exception)
+            if self._counts:
+                row = self._count(endpoint.index, ms, size)
+            self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
+            if failed:
+                text = self._error_text(exception, name, endpoint)
+                if self._counts:
+                    row.failures += 1
+                    self._fail(endpoint, text, ms, more)
+                self._environment.stats.log_error(endpoint.method, endpoint.name, text)
+        except Exception:
+            return  # the script goes on, whatever it made of our insides
+
+    def _endpoint(self, name: Any, method: Any) -> Endpoint:
+        if type(name) is str and type(method) is str:
+            known = self.names.seen.get((name, method))
+            if known is not None:
+                return known
+        endpoint, is_good = self.names.find(name, method)
+        if not is_good:
+            self.refused["name"] += 1
+        return endpoint
+
+    def _count(self, index: int, ms: float | None, size: int) -> Row:
+        now = _monotonic()
+        if now >= self._ends:
+            self.roll(now)
+        row = self._rows.get(index)
+        if row is None:
+            row = self._rows[index] = Row()
+        row.count += 1
+        row.bytes += size
+        if ms is None:
+            return row
+        row.sum += ms
+        if ms < row.low:
+            row.low = ms
+        if ms > row.high:
+            row.high = ms
+        bucket = 0
+        if ms > self._least_ms:
+            bucket = _ceil(_log(ms / self._least_ms) * self._per_bucket)
+            if bucket > self._last_bucket:
+                bucket = self._last_bucket
+        sketch = row.sketch
+        sketch[bucket] = sketch.get(bucket, 0) + 1
+        return row
+
+    def _fail(self, endpoint: Endpoint, text: str, ms: float | None, more: dict[str, Any]) -> None:
+        kind = self.errors.find(endpoint.method, endpoint.name, text)
+        self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
+        if self.on_failure:
+            self.on_failure(kind, endpoint.method, {"response_ms": ms, **more})
+
+    def _time(self, value: Any) -> float | None:
+        if value is None:
+            return None  # Locust's own way to say that a request has no time
+        ms = values.time_of(value)
+        if ms is None:
+            self.refused["time"] += 1
+        return ms
+
+    def _size(self, value: Any) -> int:
+        size = values.size_of(value)
+        if size is None:
+            self.refused["size"] += 1
+        return size or 0
+
+    def _error_text(self, exception: Any, name: Any, endpoint: Endpoint) -> str:
+        """Locust puts the name of a request into the text of its error; grouped names must not come back by that."""
+        text = values.error_text(exception)
+        if self.names.group and type(name) is str and name != endpoint.name and len(name) > 1:
+            text = text.replace(name, endpoint.name)
+        return text
+
+
+def install(environment: Any, names: Names, errors: Errors) -> Intake:
+    """Put an `Intake` where Locust's own listener stands."""
+    intake = Intake(environment, names, errors)
+    handlers = environment.events.request._handlers
+    places = [place for place, handler in enumerate(handlers) if _name(handler) == LOCUSTS_LISTENER]
+    handlers[places[-1]] = intake.on_request
+    return intake
+
+
+def find(environment: Any) -> Intake:
+    """The one that listens; `LookupError` when there is none."""
+    for handler in environment.events.request._handlers:
+        owner = getattr(handler, "__self__", None)
+        if isinstance(owner, Intake):
+            return owner
+    raise LookupError("nobody listens to requests")
+
+
+def _name(handler: Any) -> str:
+    return str(getattr(handler, "__qualname__", ""))

@@ -1,0 +1,74 @@
+"""What a script may hand to `events.request`, made into values that can be counted. Pure; nothing in here raises."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+MAX_MS = 24 * 3600 * 1000.0
+"""Longer than a day is no response time."""
+MAX_BYTES = 2**50
+MAX_ERROR_CHARS = 2_000
+UNPRINTABLE = "(unprintable)"
+NO_NAME = "(no name)"
+
+_ADDRESS = "object at 0x"
+
+
+def time_of(value: object) -> float | None:
+    """Milliseconds, or None when this is no response time."""
+    number = _number(value)
+    return number if number is not None and 0.0 <= number <= MAX_MS else None
+
+
+def size_of(value: object) -> int | None:
+    """Bytes, or None when this is no length."""
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number <= MAX_BYTES else None
+
+
+def clean(text: object, max_chars: int) -> str:
+    """A name as text that UTF-8 can carry, without NUL, and of bounded length."""
+    try:
+        plain = str(text)[:max_chars]
+    except Exception:
+        plain = UNPRINTABLE
+    plain = str.replace(plain, "\0", "\ufffd")
+    return plain.encode("utf-8", "backslashreplace").decode("utf-8")[:max_chars]
+
+
+def is_failure(exception: object) -> bool:
+    """As Locust has it: whatever is true. A value that will not say whether it is true is no failure."""
+    try:
+        return bool(exception)
+    except Exception:
+        return False
+
+
+def error_text(error: object) -> str:
+    """The text by which Locust tells errors apart (`StatsError.parse_error`), bounded, and without raising."""
+    try:
+        text = str(error) if isinstance(error, str) else repr(error)
+        return _without_address(text[: MAX_ERROR_CHARS * 2])[:MAX_ERROR_CHARS]
+    except Exception:
+        return f"{type(error).__name__}{UNPRINTABLE}"
+
+
+def _without_address(text: str) -> str:
+    found = text.find(_ADDRESS)
+    if found < 0:
+        return text
+    start = found + len(_ADDRESS) - 2
+    end = text.find(">", start)
+    return text if end < 0 else text.replace(text[start:end], "0x....")
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, Fraction)):
+        return None
+    try:
+        number = float(value)
+    except Exception:
+        return None
+    return number if type(number) is float and math.isfinite(number) else None
