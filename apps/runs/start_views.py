@@ -20,7 +20,7 @@ from apps.runs.models import Run
 from apps.runs.plan import plan_for
 from apps.scenarios.forms import LoadForm, load_initial
 from apps.scenarios.models import NOTE_CHARS, Scenario, ScenarioVersion
-from apps.scenarios.views import frame
+from apps.scenarios.views import frame, own_shape_of
 from apps.teams import roles
 from apps.teams.access import get_for, list_for
 from apps.teams.forms import take_errors
@@ -72,7 +72,9 @@ def start(request: PageRequest, pk: UUID) -> HttpResponse:
         else:
             return redirect(run)
     plan = plan_for(WorkerPool.objects.filter(is_default=True).first())
-    return render(request, "runs/start.html", {**frame(request, scenario, ""), "form": form, "plan": plan})
+    chosen = scenario.versions.filter(pk=form["version"].initial).first()
+    context = {"form": form, "plan": plan, "own_shape": own_shape_of(chosen)}
+    return render(request, "runs/start.html", {**frame(request, scenario, ""), **context})
 
 
 def _initial(request: PageRequest, scenario: Scenario, versions: list[ScenarioVersion]) -> dict[str, Any]:

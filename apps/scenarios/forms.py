@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 
 from apps.scenarios import load as loads
 from apps.scenarios import validate
-from apps.scenarios.models import NOTE_CHARS, LoadOptions
-from apps.scenarios.rows import Cells, Column, RowsField
+from apps.scenarios.models import NOTE_CHARS, Collector, LoadOptions, Scenario
+from apps.scenarios.rows import Cells, Column, RowsField, RowsWidget
 from apps.scenarios.services import DESCRIPTION_CHARS
 from apps.teams.models import NAME_CHARS
 from workers.spec import MAX_LOCUSTFILE_BYTES, Problem, format_duration
@@ -58,6 +58,7 @@ class LoadForm(forms.Form):
         ],
         label=gettext_lazy("Stages"),
         add_label=gettext_lazy("Add a stage"),
+        is_ordered=True,
         help_text=gettext_lazy("One after the other; users and run time then follow from them."),
     )
     tags = forms.CharField(
@@ -88,7 +89,17 @@ class LoadForm(forms.Form):
         for field, texts in loads.sentences(problems).items():
             for text in texts:
                 self.add_error(field, text)
+        self._name_rows(problems)
         return cleaned
+
+    def _name_rows(self, problems: list[Problem]) -> None:
+        """Tell the table of stages which of its rows are wrong."""
+        numbered = [one for one in problems if one.field == "stages" and "number" in one.params]
+        widget = self.fields["stages"].widget
+        assert isinstance(widget, RowsWidget)
+        for problem in numbered:
+            texts = loads.sentences([problem])["stages"]
+            widget.problems.setdefault(problem.params["number"] - 1, []).extend(texts)
 
     def _raw(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         """What was typed in the shape that programs send."""
@@ -111,6 +122,25 @@ class LoadForm(forms.Form):
         repeated = sorted({name for name in names if names.count(name) > 1})
         message = "“%(name)s” is there twice."
         return [Problem("env", "repeated_name", message, {"name": name[:100]}) for name in repeated]
+
+
+class MeasuringForm(forms.Form):
+    """How a scenario's requests are counted. After `is_valid()`, `measuring` holds the scenario's fields."""
+
+    collector = forms.ChoiceField(
+        label=gettext_lazy("Figures"), choices=Collector.choices, widget=forms.RadioSelect, required=False
+    )
+    group_ids = forms.BooleanField(label=gettext_lazy("Group names that differ only by ids"), required=False)
+
+    @property
+    def measuring(self) -> dict[str, Any]:
+        """Collector and grouping; a form without the choice is one for the default."""
+        chosen = self.cleaned_data.get("collector") or Collector.EXACT
+        return {"collector": chosen, "group_ids": self.cleaned_data["group_ids"]}
+
+
+class ScenarioLoadForm(LoadForm, MeasuringForm):
+    """The tab Load: what a run asks for unless told otherwise, and how it is measured."""
 
 
 class ScriptForm(forms.Form):
@@ -172,11 +202,11 @@ class DetailsForm(forms.Form):
     )
 
 
-class NewScenarioForm(DetailsForm, ScriptForm, LoadForm):
+class NewScenarioForm(DetailsForm, ScriptForm, ScenarioLoadForm):
     """All of a scenario in one go."""
 
     note = None  # type: ignore[assignment]
-    field_order = ("name", "locustfile", "upload", *loads.RAW_FIELDS, "description")
+    field_order = ("name", "locustfile", "upload", *loads.RAW_FIELDS, "collector", "group_ids", "description")
 
 
 def load_initial(options: LoadOptions) -> dict[str, Any]:
@@ -191,6 +221,11 @@ def load_initial(options: LoadOptions) -> dict[str, Any]:
         "exclude_tags": " ".join(options.exclude_tags),
         "env": [{"name": name, "value": value} for name, value in options.env.items()],
     }
+
+
+def measuring_initial(scenario: Scenario) -> dict[str, Any]:
+    """A scenario's stored choice, for a `MeasuringForm`."""
+    return {"collector": scenario.collector, "group_ids": scenario.group_ids}
 
 
 def _integer(text: str) -> int | str:

@@ -33,6 +33,7 @@ def scenario(row: Scenario) -> dict[str, Any]:
         "exclude_tags": row.exclude_tags,
         "env": row.env,
         "collector": row.collector,
+        "group_ids": row.group_ids,
         "created_at": utc(row.created_at),
         "updated_at": utc(row.updated_at),
     }

@@ -27,12 +27,18 @@ class Column:
 
 
 class RowsWidget(forms.Widget):
-    """Posts each column as a list; row n is the nth entry of each. One empty row is always there to type into."""
+    """Posts each column as a list; row n is the nth entry of each. One empty row is always there to type into.
 
-    def __init__(self, columns: Sequence[Column], add_label: str | Promise) -> None:
+    `is_ordered`: the order of the rows means something, so they are numbered and can be moved. `problems`: sentences
+    about a row, by its place from 0.
+    """
+
+    def __init__(self, columns: Sequence[Column], add_label: str | Promise, *, is_ordered: bool = False) -> None:
         super().__init__()
         self.columns = columns
         self.add_label = add_label
+        self.is_ordered = is_ordered
+        self.problems: dict[int, list[str]] = {}
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """The table with its rows and a <template> for further ones."""
@@ -40,8 +46,17 @@ class RowsWidget(forms.Widget):
         cells = [
             [(column, f"{name}_{column.name}", row.get(column.name, "")) for column in self.columns] for row in rows
         ]
-        context = {"id": (attrs or {}).get("id", name), "columns": self.columns, "add_label": self.add_label}
-        return render_to_string("_components/rows.html", {**context, "rows": cells[:-1], "blank": cells[-1]})
+        problems = [self.problems.get(place, []) for place in range(len(cells) - 1)]
+        context = {
+            "id": (attrs or {}).get("id", name),
+            "columns": self.columns,
+            "width": len(self.columns) + 1 + self.is_ordered,
+            "add_label": self.add_label,
+            "is_ordered": self.is_ordered,
+            "rows": list(zip(cells[:-1], problems, strict=True)),
+            "blank": cells[-1],
+        }
+        return render_to_string("_components/rows.html", context)
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[Cells]:
         """Rows in which anything was typed."""
@@ -64,8 +79,10 @@ class RowsField(forms.Field):
 
     widget: RowsWidget
 
-    def __init__(self, columns: Sequence[Column], *, add_label: str | Promise, **kwargs: Any) -> None:
-        super().__init__(widget=RowsWidget(columns, add_label), required=False, **kwargs)
+    def __init__(
+        self, columns: Sequence[Column], *, add_label: str | Promise, is_ordered: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(widget=RowsWidget(columns, add_label, is_ordered=is_ordered), required=False, **kwargs)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compared as rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -17,6 +18,15 @@ REF_CHARS = 100
 
 class Anything(serializers.JSONField):
     """Read by `load.py` or `validate.py`, which say what is wrong with it in the same words as the form."""
+
+
+class YesNo(serializers.BooleanField):
+    """A JSON boolean: not text, and not a number that happens to be 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError(_("This must be true or false."))
+        return data
 
 
 @extend_schema_field(str)
@@ -45,7 +55,15 @@ class LoadIn(StrictSerializer):
     tags = Anything(required=False, help_text="Run only tasks with one of these tags.")
     exclude_tags = Anything(required=False, help_text="Run no tasks with one of these tags.")
     env = Anything(required=False, help_text="Environment variables for the script.")
-    collector = Text(max_length=REF_CHARS, required=False, help_text="Where live figures come from.")
+    collector = Text(
+        max_length=REF_CHARS,
+        required=False,
+        help_text="Where figures come from: `exact` counts every request in its second, `csv` reads Locust's files.",
+    )
+    group_ids = YesNo(
+        required=False,
+        help_text="Count names that differ only by ids as one: /users/123 as /users/{id}. Of the next run on.",
+    )
 
 
 class ScenarioNew(LoadIn):
@@ -100,7 +118,8 @@ class ScenarioOut(serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField())
     exclude_tags = serializers.ListField(child=serializers.CharField())
     env = serializers.DictField(child=serializers.CharField())
-    collector = serializers.CharField()
+    collector = serializers.CharField(help_text="`exact` or `csv`.")
+    group_ids = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 

@@ -20,7 +20,7 @@ from apps.teams.actors import Actor
 from apps.teams.models import Project
 
 DESCRIPTION_CHARS = 2000
-CHANGEABLE = (*loads.FIELDS, "name", "description", "collector")
+CHANGEABLE = (*loads.FIELDS, "name", "description", "collector", "group_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _apply(scenario: Scenario, values: Mapping[str, Any]) -> None:
         values = {**values, "name": clean_name(values["name"])}
     if len(values.get("description", "")) > DESCRIPTION_CHARS:
         _refuse("description", _("At most %(limit)d characters.") % {"limit": DESCRIPTION_CHARS})
-    if values.get("collector", Collector.CSV) not in Collector.values:
+    if values.get("collector", Collector.EXACT) not in Collector.values:
         _refuse(
             "collector", _("There is no such collector; choose one of: %(all)s.") % {"all": ", ".join(Collector.values)}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from threading import BoundedSemaphore
 
@@ -17,6 +18,7 @@ from workers.spec import Problem
 AT_ONCE = 2
 """Children a web process keeps at a time: each is a Python with Locust in it, about 100 MiB."""
 WAIT_SECONDS = 10.0
+SHAPE = "LoadTestShape"
 
 _places = BoundedSemaphore(AT_ONCE)
 
@@ -26,6 +28,25 @@ def check_text(text: str) -> list[Problem]:
     problems = engine.check_locustfile(text)
     wrong = None if problems else check_syntax(text)
     return [_problem(wrong)] if wrong else problems
+
+
+def own_shape(text: str) -> str:
+    """Name of the load shape that a script brings along, read off its text; "" for none that can be seen.
+
+    Nothing is executed, so a shape that is imported, or made by a function, is only found by `inspect`.
+    """
+    try:
+        classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    shapes, found = {SHAPE}, ""
+    for node in classes:
+        if shapes.isdisjoint(_base_names(node)):
+            continue
+        shapes.add(node.name)
+        if not _is_abstract(node):
+            found = found or node.name
+    return found
 
 
 def inspect(text: str, env: Mapping[str, str]) -> Inspection:
@@ -51,6 +72,20 @@ def decode(data: bytes) -> str:
 def normalise(text: str) -> str:
     """Browsers send CRLF from a text area; a script keeps the line ends of a script."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _base_names(node: ast.ClassDef) -> set[str]:
+    """The last words of its bases: `locust.LoadTestShape` is `LoadTestShape`."""
+    names = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    return names | {base.attr for base in node.bases if isinstance(base, ast.Attribute)}
+
+
+def _is_abstract(node: ast.ClassDef) -> bool:
+    """Whether its body says `abstract = True`."""
+    for line in node.body:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant) and line.value.value is True:
+            return any(isinstance(target, ast.Name) and target.id == "abstract" for target in line.targets)
+    return False
 
 
 def _problem(wrong: Diagnosis) -> Problem:

@@ -15,7 +15,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.core.errors import Invalid
 from apps.scenarios import example, selectors, services, validate
-from apps.scenarios.forms import DetailsForm, LoadForm, NewScenarioForm, ScriptForm, load_initial
+from apps.scenarios.forms import (
+    DetailsForm,
+    NewScenarioForm,
+    ScenarioLoadForm,
+    ScriptForm,
+    load_initial,
+    measuring_initial,
+)
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.scenarios.services import Script
 from apps.teams import roles
@@ -48,7 +55,8 @@ def new(request: PageRequest, team_slug: str, project_slug: str) -> HttpResponse
     project = get_for(request.actor, Project, roles.SCENARIO_EDIT, team__slug=team_slug, slug=project_slug)
     form = NewScenarioForm(request.POST or None, request.FILES or None, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
-        values = {**form.load, "name": form.cleaned_data["name"], "description": form.cleaned_data["description"]}
+        words = {name: form.cleaned_data[name] for name in ("name", "description")}
+        values = {**form.load, **form.measuring, **words}
         script = Script(form.cleaned_data["locustfile"])
         try:
             scenario = services.create(project=project, script=script, values=values, by=request.actor)
@@ -96,12 +104,13 @@ def load(request: PageRequest, pk: UUID) -> HttpResponse:
     """The tab Load: what a run asks for unless told otherwise."""
     wanted = roles.SCENARIO_EDIT if request.method == "POST" else roles.VIEW
     scenario = get_for(request.actor, Scenario, wanted, pk=pk)
-    form = LoadForm(request.POST or None, initial=load_initial(scenario))
+    form = ScenarioLoadForm(request.POST or None, initial={**load_initial(scenario), **measuring_initial(scenario)})
     if request.method == "POST" and form.is_valid():
-        services.update(scenario=scenario, changes=form.load, by=request.actor)
+        services.update(scenario=scenario, changes={**form.load, **form.measuring}, by=request.actor)
         messages.success(request, _("The load is saved; the next run starts with it."))
         return redirect("scenarios:load", pk)
-    return _tab(request, scenario, "load", {"form": form})
+    newest = scenario.versions.first()
+    return _tab(request, scenario, "load", {"form": form, "own_shape": own_shape_of(newest)})
 
 
 @login_required
@@ -177,9 +186,16 @@ def frame(request: PageRequest, scenario: Scenario, tab: str) -> dict[str, Any]:
     }
 
 
+def own_shape_of(version: ScenarioVersion | None) -> str:
+    """Name of the load shape that the version's script brings along; "" for none."""
+    return validate.own_shape(version.locustfile) if version else ""
+
+
 def _wants_example(request: PageRequest) -> bool:
     return request.GET.get("from") == "example"
 
 
 def _initial(request: PageRequest) -> dict[str, Any]:
-    return example.initial() if _wants_example(request) else load_initial(Scenario())
+    fresh = Scenario()
+    load = example.initial() if _wants_example(request) else load_initial(fresh)
+    return {**measuring_initial(fresh), **load}

@@ -1,75 +1,162 @@
-// The load form: rows that can be added and removed, and a drawing of the users over time.
+// The load form: stages that can be added, moved and taken back, and a drawing of the users over time.
 
 import { clock, count } from "./format.js";
 import { guard } from "./guard.js";
-import { corners, seconds } from "./profile.js";
+import { Drawing } from "./drawing.js";
+import { course, seconds } from "./profile.js";
+import { RowsTable } from "./rows.js";
+import { durationText, templateStages, wrongCell } from "./stages.js";
 
-const WIDTH = 600;
-const HEIGHT = 150;
+const CELLS = ["duration", "users", "spawn_rate"];
+const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+const numberOf = (text) => (text.trim() ? Number(text) : NaN);
+const stageOf = ({ duration, users, spawn_rate: rate }) => ({ duration: seconds(duration), users: numberOf(users), rate: numberOf(rate) });
+const isWhole = ({ duration, users, rate }) => duration > 0 && users >= 0 && rate > 0;
 
-function stagesOf(box) {
-  const rows = [...box.querySelectorAll("[name=stages_duration]")].map((input) => input.closest("tr"));
-  const value = (row, name) => row.querySelector(`[name=stages_${name}]`).value;
-  const stages = rows
-    .filter((row) => value(row, "duration").trim() || value(row, "users").trim())
-    .map((row) => ({ duration: seconds(value(row, "duration")), users: Number(value(row, "users") || NaN), rate: Number(value(row, "spawn_rate") || NaN) }));
-  if (stages.length) return stages;
-  const field = (name) => box.querySelector(`[name=${name}]`).value;
-  return [{ duration: seconds(field("run_time")), users: Number(field("users") || NaN), rate: Number(field("spawn_rate") || NaN) }];
+class Load {
+  constructor(box) {
+    this.box = box;
+    this.words = box.dataset;
+    this.find = (name) => box.querySelector(`[data-${name}]`);
+    this.figure = this.find("profile");
+    this.drawing = new Drawing(this.find("drawing"), (second) => this.#read(second));
+    this.left = new Set(); // rows that were typed into and left: only those are spoken about
+    for (const element of box.querySelectorAll("[data-rows]")) {
+      const table = new RowsTable(element, () => this.draw());
+      if (element.querySelector("[name=stages_duration]")) this.#stages(table);
+    }
+    box.addEventListener("input", () => this.draw());
+    this.draw();
+  }
+
+  /** Rows in which anything is typed, with what is typed. */
+  get rows() {
+    return this.table.texts().filter(({ texts }) => Object.values(texts).some((text) => text.trim()));
+  }
+
+  /** What is asked for: the stages, else the plain load as the one stage that it is. */
+  get asked() {
+    const { rows } = this;
+    if (rows.length) return rows.map(({ texts }) => stageOf(texts));
+    const field = (name) => this.box.querySelector(`[name=${name}]`).value;
+    return [stageOf({ duration: field("run_time"), users: field("users"), spawn_rate: field("spawn_rate") })];
+  }
+
+  draw() {
+    this.#judge();
+    const { asked } = this;
+    this.figure.hidden = !asked.every(isWhole);
+    if (this.figure.hidden) return;
+    const parts = course(asked);
+    const end = parts.at(-1).to;
+    const peak = Math.max(1, ...parts.map(({ users, before }) => Math.max(users, before)));
+    this.peak = Math.round(peak);
+    this.drawing.draw(asked);
+    this.find("end").textContent = clock(end);
+    this.#read(null);
+    this.find("profile-rows").replaceChildren(...parts.map((part, place) => {
+      const row = document.createElement("tr");
+      for (const text of [place + 1, clock(part.from), clock(part.to), count(part.before), count(part.users)]) {
+        row.append(Object.assign(document.createElement("td"), { className: "num", textContent: text }));
+      }
+      return row;
+    }));
+    document.dispatchEvent(new CustomEvent("hatchery:load", { detail: { end, peak: this.peak } }));
+  }
+
+  #stages(table) {
+    this.table = table;
+    const bar = this.find("stage-templates");
+    bar.hidden = false;
+    bar.addEventListener("click", (event) => {
+      const kind = event.target.closest("[data-template]")?.dataset.template;
+      if (kind) this.#fillIn(kind);
+    });
+    const undo = this.find("undo");
+    undo.addEventListener("click", () => table.undo());
+    table.onHistory = (depth) => (undo.disabled = depth === 0);
+    table.element.addEventListener("focusout", (event) => {
+      const row = event.target.closest("[data-row]");
+      if (!row || row.contains(event.relatedTarget)) return;
+      this.left.add(row);
+      this.#judge();
+    });
+    // What the server has said about a row stays for as long as the row does.
+    this.said = new Map(table.texts()
+      .filter(({ row }) => !row.querySelector("[data-row-problem]").hidden)
+      .map(({ row, texts }) => [row, JSON.stringify(texts)]));
+  }
+
+  /** Out of the load that is there: of the stages their highest users and their time, else the three fields. */
+  #fillIn(kind) {
+    const { asked } = this;
+    const known = asked.filter(isWhole);
+    const users = Math.max(0, ...asked.map((stage) => stage.users || 0));
+    const time = known.reduce((sum, stage) => sum + stage.duration, 0) || asked[0].duration;
+    const stages = templateStages(kind, { users, seconds: time, rate: asked[0].rate });
+    this.table.replace(stages.map(({ duration, users: goal, rate }) => ({
+      stages_duration: durationText(duration), stages_users: String(goal), stages_spawn_rate: String(rate),
+    })));
+  }
+
+  /** Under each row what is wrong with it; a server's sentence stays until the row changes. */
+  #judge() {
+    const rows = this.table.texts();
+    const filled = this.rows;
+    const numbers = new Map(filled.map(({ row }, place) => [row, place + 1]));
+    const stages = filled.map(({ texts }) => stageOf(texts));
+    const parts = stages.every(isWhole) ? course(stages) : [];
+    for (const { row, texts } of rows) {
+      const n = numbers.get(row);
+      const wrong = n ? wrongCell(texts, seconds) : null;
+      row.querySelector("[data-row-number]").textContent = n ?? "";
+      for (const name of CELLS) mark(row.querySelector(`[name=stages_${name}]`), name === wrong && this.left.has(row));
+      const part = n ? parts[n - 1] : undefined;
+      const isShort = part && Math.round(part.users) !== part.goal;
+      const sentence = wrong && this.left.has(row) ? fill(this.words[BAD[wrong]], { n })
+        : isShort ? fill(this.words.short, { n, users: count(part.goal), reached: count(part.users) }) : "";
+      if (this.said.get(row) !== JSON.stringify(texts)) this.#say(row, sentence, Boolean(wrong));
+    }
+  }
+
+  #say(row, sentence, isWrong) {
+    const line = row.querySelector("[data-row-problem]");
+    const words = line.querySelector("div");
+    if (words.textContent !== sentence) words.textContent = sentence;
+    words.className = isWrong ? "field-error" : "form-hint tone-invalid";
+    line.hidden = !sentence;
+  }
+
+  /** The line under the drawing: the moment under the pointer, else the peak. */
+  #read(second) {
+    const at = second === null ? null : this.drawing.at(second);
+    const sentence = this.rows.length ? this.words.reading : this.words.readingPlain;
+    this.find("summary").textContent = at
+      ? fill(sentence, { time: clock(second), users: count(at.users), n: at.stage })
+      : `${count(this.peak)} ${this.words.peak}`;
+  }
 }
 
-function draw(box) {
-  const stages = stagesOf(box);
-  const complete = stages.every(({ duration, users, rate }) => duration > 0 && users >= 0 && rate > 0);
-  const figure = box.querySelector("[data-profile]");
-  figure.hidden = !complete;
-  if (!complete) return;
-  const points = corners(stages);
-  const end = points.at(-1)[0];
-  const peak = Math.max(1, ...points.map(([, users]) => users));
-  const path = points.map(([second, users]) => `${(second / end) * WIDTH} ${HEIGHT - 4 - (users / peak) * (HEIGHT - 12)}`).join("L");
-  figure.querySelector(".line").setAttribute("d", `M${path}`);
-  figure.querySelector(".area").setAttribute("d", `M0 ${HEIGHT}L${path}L${WIDTH} ${HEIGHT}Z`);
-  figure.querySelector("[data-end]").textContent = clock(end);
-  figure.querySelector("[data-summary]").textContent = `${count(peak)} ${box.dataset.peak}`;
-  document.dispatchEvent(new CustomEvent("hatchery:load", { detail: { end, peak } }));
+const BAD = { duration: "badDuration", users: "badUsers", spawn_rate: "badSpawnRate" };
+
+function mark(input, isWrong) {
+  if (isWrong) input.setAttribute("aria-invalid", "true");
+  else input.removeAttribute("aria-invalid");
+  input.classList.toggle("is-invalid", isWrong);
 }
 
-/** Rows: buttons, and Enter in the last cell of the last row adds one instead of sending the form. */
-function rows(table, changed) {
-  const body = table.querySelector("tbody");
-  const add = () => {
-    body.append(table.querySelector("template").content.cloneNode(true));
-    for (const button of body.querySelectorAll("[data-remove-row]")) button.hidden = false;
-    body.lastElementChild.querySelector("input").focus();
-    changed();
-  };
-  const button = table.querySelector("[data-add-row]");
-  button.hidden = false;
-  button.addEventListener("click", add);
-  for (const remove of body.querySelectorAll("[data-remove-row]")) remove.hidden = false;
-  body.addEventListener("click", (event) => {
-    const row = event.target.closest("[data-remove-row]")?.closest("tr");
-    if (!row) return;
-    if (body.rows.length > 1) row.remove();
-    else for (const input of row.querySelectorAll("input")) input.value = "";
-    (body.querySelector("input") ?? button).focus();
-    changed();
-  });
-  body.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !event.target.matches("input")) return;
-    event.preventDefault();
-    const inputs = [...body.querySelectorAll("input")];
-    const next = inputs[inputs.indexOf(event.target) + 1];
-    if (next) next.focus();
-    else add();
+/** What Validate found in the script of the editor beside. */
+function followValidation(box) {
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    const shape = event.target.querySelector?.("[data-valid]")?.dataset.shape;
+    if (shape === undefined) return;
+    box.querySelector("[data-own-shape-name]").textContent = shape;
+    box.querySelector("[data-own-shape]").hidden = !shape;
   });
 }
 
 for (const box of document.querySelectorAll("[data-load]")) {
-  const redraw = () => draw(box);
-  for (const table of box.querySelectorAll("[data-rows]")) rows(table, redraw);
-  box.addEventListener("input", redraw);
-  redraw();
+  new Load(box);
+  followValidation(box);
 }
 if (!document.querySelector("[data-editor]")) guard();

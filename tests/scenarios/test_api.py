@@ -47,7 +47,8 @@ def test_it_creates_a_scenario(api: Client, shop: Project) -> None:
 
 def test_it_has_defaults(api: Client, shop: Project) -> None:
     made = post(api, project=str(shop.pk), name="Tiny", locustfile=LOCUSTFILE).json()
-    assert (made["users"], made["run_time"], made["host"], made["collector"]) == (10, 60.0, "", "csv")
+    assert (made["users"], made["run_time"], made["host"]) == (10, 60.0, "")
+    assert (made["collector"], made["group_ids"]) == ("exact", False)
 
 
 def test_it_makes_a_free_slug(api: Client, shop: Project) -> None:
@@ -78,6 +79,10 @@ def test_it_makes_a_free_slug(api: Client, shop: Project) -> None:
         ({"name": "a\u202eb"}, "name", "invalid"),
         ({"name": "x" * 101}, "name", "invalid"),
         ({"collector": "magic"}, "collector", "invalid"),
+        ({"collector": ["csv"]}, "collector", "invalid"),
+        ({"group_ids": "true"}, "group_ids", "invalid"),
+        ({"group_ids": 1}, "group_ids", "invalid"),
+        ({"group_ids": None}, "group_ids", "invalid"),
         ({"owner": "me"}, "owner", "invalid"),
         ({"id": "me"}, "id", "invalid"),
         ({"note": "x" * 501}, "note", "invalid"),
@@ -211,3 +216,14 @@ def test_the_schema_describes_what_is_sent(api: Client, version: ScenarioVersion
     url = f"{URL}{version.scenario.pk}/"
     assert set(api.get(url).json()) == set(ScenarioOut().fields)
     assert set(api.get(f"{url}versions/{version.number}/").json()) == set(VersionWithScriptOut().fields)
+
+
+def test_it_chooses_how_requests_are_counted(api: Client, shop: Project) -> None:
+    made = post(api, **body(collector="csv", group_ids=True)).json()
+    assert (made["collector"], made["group_ids"]) == ("csv", True)
+    url = f"{URL}{made['id']}/"
+    changed = api.patch(url, {"group_ids": False}, content_type="application/json").json()
+    assert (changed["collector"], changed["group_ids"], changed["users"]) == ("csv", False, 50)
+    changed = api.patch(url, {"collector": "exact"}, content_type="application/json").json()
+    assert (changed["collector"], changed["group_ids"]) == ("exact", False)
+    assert AuditEvent.objects.filter(action="scenario.update", object_id=made["id"]).count() == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from apps.scenarios import validate
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import Project
 from tests import factories
@@ -250,3 +252,89 @@ def test_a_stranger_sees_nothing(charlie_client: Client, version: ScenarioVersio
     for tab in ("", "load/", "settings/", "delete/", "diff/", "runs/", "run/"):
         assert charlie_client.get(page(version, tab)).status_code == 404
     assert "Checkout" not in charlie_client.get("/scenarios/").content.decode()
+
+
+# --- how it is measured ---------------------------------------------------------------------------------------------
+
+SHAPE = """
+from locust import HttpUser, LoadTestShape, task
+
+
+class Base(LoadTestShape):
+    abstract = True
+
+
+class Waves(Base):
+    def tick(self):
+        return None
+"""
+
+
+def load_form(**changes: Any) -> dict[str, Any]:
+    return {"users": "3", "spawn_rate": "1", "run_time": "1m", "host": "", **changes}
+
+
+def test_a_new_scenario_is_counted_exactly(tess_client: Client, shop: Project) -> None:
+    tess_client.post(NEW, new_form())
+    made = Scenario.objects.get()
+    assert (made.collector, made.group_ids) == ("exact", False)
+
+
+def test_the_choice_of_the_collector_is_kept(tess_client: Client, version: ScenarioVersion) -> None:
+    tess_client.post(page(version, "load/"), load_form(collector="csv", group_ids="on"))
+    scenario = Scenario.objects.get()
+    assert (scenario.collector, scenario.group_ids, scenario.users) == ("csv", True, 3)
+    html = tess_client.get(page(version, "load/")).content.decode()
+    assert re.search(r'value="csv"[^>]* checked', html) and re.search(r'name="group_ids"[^>]* checked', html)
+    tess_client.post(page(version, "load/"), load_form(collector="exact"))
+    scenario.refresh_from_db()
+    assert (scenario.collector, scenario.group_ids) == ("exact", False)
+
+
+def test_a_collector_that_is_none_is_refused(tess_client: Client, version: ScenarioVersion) -> None:
+    html = tess_client.post(page(version, "load/"), load_form(collector="magic")).content.decode()
+    assert "magic is not one of the available choices" in html
+    assert Scenario.objects.get().users != 3
+
+
+def test_a_wrong_stage_is_named_in_its_row(tess_client: Client, version: ScenarioVersion) -> None:
+    stages = {
+        "stages_duration": ["1m", "", "2m"],
+        "stages_users": ["5", "", "999999"],
+        "stages_spawn_rate": ["1", "", "0"],
+    }
+    html = tess_client.post(page(version, "load/"), load_form(**stages)).content.decode()
+    problems = re.findall(r'data-row-problem (hidden)?>.*?role="status">(.*?)</div>', html)
+    assert [hidden for hidden, _text in problems] == ["hidden", "", "hidden", "hidden"], (
+        "rows, a blank one, the template"
+    )
+    assert problems[1][1].count("Stage 2: ") == 2
+
+
+@pytest.mark.parametrize("path", ["/scenarios/{}/load/", "/scenarios/{}/run/"])
+def test_a_script_with_a_shape_of_its_own_is_said(tess_client: Client, scenario: Scenario, path: str) -> None:
+    factories.ScenarioVersionFactory.create(scenario=scenario, locustfile=LOCUSTFILE)
+    address = path.format(scenario.pk)
+    said = re.compile(r"data-own-shape\s*>.*?data-own-shape-name>(\w+)<", re.DOTALL)
+    assert not said.search(tess_client.get(address).content.decode())
+    factories.ScenarioVersionFactory.create(scenario=scenario, locustfile=SHAPE)
+    found = said.search(tess_client.get(address).content.decode())
+    assert found and found[1] == "Waves"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (SHAPE, "Waves"),
+        ("import locust\nclass A(locust.LoadTestShape): pass", "A"),
+        ("class A(LoadTestShape):\n    abstract = True", ""),
+        ("class A(User): pass", ""),
+        ("x = 'class A(LoadTestShape): pass'", ""),
+        ("class broken(:", ""),
+        ("(" * 5000, ""),
+        ("x\0", ""),
+        ("", ""),
+    ],
+)
+def test_a_shape_is_read_off_the_text(text: str, name: str) -> None:
+    assert validate.own_shape(text) == name
