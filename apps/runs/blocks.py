@@ -1,32 +1,26 @@
-"""Ticks in columns: how a run's measurements are packed, unpacked and rolled up. Pure: values in, values out.
+"""What a run's ticks are once they are filed: rows of cells, and how fine rows become coarse ones. Pure.
 
-A block is compressed columns, each a little-endian array: per tick `seq u32, t i64, users u32, seconds u16, cells u16`,
-then over all cells in tick order `endpoint u16, requests u32, failures u32, bytes u64, sum_ms f64` and the eight
-latency columns as f32 with NaN for "unknown". Nothing in it is text, so nothing in it can be hostile.
+How rows are packed into bytes is the affair of `codec.py`.
 """
 
 from __future__ import annotations
 
 import math
-import struct
-import sys
-import zlib
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby, zip_longest
+
+from workers import sketch as sketches
+from workers.samples import Health
+from workers.sketch import Sketch
 
 TOTAL = 0xFFFF
 """The endpoint index of a tick's row over all endpoints."""
 
-_HEAD = struct.Struct("<2sHI")
-_MAGIC = b"H1"
-_ROW_TYPES = "IqIHH"
-_CELL_TYPES = "HIIQd"
-_MAX_U32, _MAX_U64 = 2**32 - 1, 2**64 - 1
-
 LATENCIES = ("min_ms", "max_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms")
 PERCENTILES = LATENCIES[2:]
+LONGEST_STEP_S = 60
+_SAME = -1
 
 
 class BadBlock(ValueError):
@@ -35,7 +29,11 @@ class BadBlock(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one endpoint (or `TOTAL`) did in the time of its row. Times in milliseconds."""
+    """What one endpoint (or `TOTAL`) did in the time of its row. Times in milliseconds.
+
+    `p50_ms` … `p999_ms` are what Locust's CSV files said; with a `sketch` they are None, because they follow from it
+    (see `percentiles`).
+    """
 
     endpoint: int
     requests: int
@@ -49,11 +47,25 @@ class Cell:
     p95_ms: float | None = None
     p99_ms: float | None = None
     p999_ms: float | None = None
+    sketch: Sketch | None = None
+    """Of the requests that have a time."""
+    untimed: int = 0
+    """How many of `requests` have none."""
+    requests_low: int = _SAME
+    """The fewest and the most requests of any one second in it; given none, all of it is one second."""
+    requests_high: int = _SAME
+    failures_high: int = _SAME
+
+    def __post_init__(self) -> None:
+        for name, same in (("requests_low", "requests"), ("requests_high", "requests"), ("failures_high", "failures")):
+            if getattr(self, name) == _SAME:
+                object.__setattr__(self, name, getattr(self, same))
 
     @property
     def avg_ms(self) -> float | None:
-        """Mean response time; None without requests."""
-        return self.sum_ms / self.requests if self.requests else None
+        """Mean response time; None without a request that has one."""
+        timed = self.requests - self.untimed
+        return self.sum_ms / timed if timed > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,62 +80,65 @@ class Row:
     seconds: int
     """How many ticks are in it."""
     cells: tuple[Cell, ...]
+    """One an endpoint; `TOTAL` first, then by index."""
+    users_low: int = _SAME
+    """The fewest; given none, as many as `users`."""
+    health: Health | None = None
+    """The worst of the load generator; of the users wanted and of the open files, what was last."""
+    classes: tuple[int, ...] = ()
+    """The most users of each class, in the order of `Run.user_classes`."""
+    errors: tuple[tuple[int, int], ...] = ()
+    """`(index, count)` by index of the `Failure`."""
+
+    def __post_init__(self) -> None:
+        if self.users_low == _SAME:
+            object.__setattr__(self, "users_low", self.users)
 
 
-def encode(rows: Sequence[Row], *, level: int = 6) -> bytes:
-    """Pack rows into one block."""
-    cells = [cell for row in rows for cell in row.cells]
-    row_columns: list[list[int]] = [
-        [row.seq for row in rows],
-        [row.t for row in rows],
-        [min(row.users, _MAX_U32) for row in rows],
-        [row.seconds for row in rows],
-        [len(row.cells) for row in rows],
-    ]
-    cell_columns: list[list[float]] = [
-        [cell.endpoint for cell in cells],
-        [min(cell.requests, _MAX_U32) for cell in cells],
-        [min(cell.failures, _MAX_U32) for cell in cells],
-        [min(cell.bytes, _MAX_U64) for cell in cells],
-        [cell.sum_ms for cell in cells],
-    ]
-    latencies = [[_or_nan(getattr(cell, name)) for cell in cells] for name in LATENCIES]
-    parts = [
-        *(_pack(kind, column) for kind, column in zip(_ROW_TYPES, row_columns, strict=True)),
-        *(_pack(kind, column) for kind, column in zip(_CELL_TYPES, cell_columns, strict=True)),
-        *(_pack("f", column) for column in latencies),
-    ]
-    return _HEAD.pack(_MAGIC, len(rows), len(cells)) + zlib.compress(b"".join(parts), level)
-
-
-def decode(data: bytes) -> list[Row]:
-    """Unpack what `encode` packed. Raises BadBlock."""
-    try:
-        magic, row_count, cell_count = _HEAD.unpack_from(data)
-        body = memoryview(zlib.decompress(data[_HEAD.size :]))
-    except (struct.error, zlib.error) as error:
-        raise BadBlock(str(error)) from error
-    expected = _width(_ROW_TYPES) * row_count + (_width(_CELL_TYPES) + 4 * len(LATENCIES)) * cell_count
-    if magic != _MAGIC or len(body) != expected:
-        raise BadBlock("not a block of samples")
-    columns = _columns(body, row_count, cell_count)
-    heads = list(zip(*(next(columns) for _ in _ROW_TYPES), strict=True))
-    cells = _cells(columns)
-    rows = [Row(seq, t, users, seconds, tuple(islice(cells, count))) for seq, t, users, seconds, count in heads]
-    if sum(count for *_, count in heads) != cell_count:
-        raise BadBlock("rows and cells do not belong together")
-    return rows
+def percentiles(cell: Cell) -> dict[str, float | None]:
+    """`p50_ms p90_ms p95_ms p99_ms p999_ms` of a cell, whatever collected it."""
+    if cell.sketch is None:
+        return {name: getattr(cell, name) for name in PERCENTILES}
+    return sketches.percentiles(cell.sketch, low=cell.min_ms, high=cell.max_ms)
 
 
 def roll_up(rows: Iterable[Row], step_s: int) -> list[Row]:
     """Rows of `step_s` seconds, aligned to multiples of it, from finer rows in order of time.
 
-    Counts and sums add up; minimum and maximum are kept. Percentiles of Locust's CSV cannot be merged exactly: each is
+    Counts, sums and sketches add up; extremes are kept. Percentiles of Locust's CSV cannot be merged exactly: each is
     one over the last ten seconds, so within ten seconds the last one holds, and beyond that their mean weighted by
     requests is the nearest to the truth.
     """
     groups = groupby(rows, key=lambda row: row.t // step_s * step_s)
     return [_merge_rows(list(group), start, step_s) for start, group in groups]
+
+
+def merge_cells(cells: Sequence[Cell], *, seconds: int, step_s: int) -> Cell:
+    """Cells of one endpoint from `seconds` rows, of which those without a cell had no request."""
+    pick = _last if step_s <= 10 else _weighted
+    known = [cell.sketch for cell in cells if cell.sketch is not None]
+    given = {} if known else {name: pick(cells, name) for name in PERCENTILES}
+    return Cell(
+        endpoint=cells[0].endpoint,
+        requests=sum(cell.requests for cell in cells),
+        failures=sum(cell.failures for cell in cells),
+        bytes=sum(cell.bytes for cell in cells),
+        sum_ms=math.fsum(cell.sum_ms for cell in cells),
+        min_ms=min((cell.min_ms for cell in cells if cell.min_ms is not None), default=None),
+        max_ms=max((cell.max_ms for cell in cells if cell.max_ms is not None), default=None),
+        sketch=sketches.merged(known) if known else None,
+        untimed=sum(cell.untimed for cell in cells),
+        requests_low=min(cell.requests_low for cell in cells) if len(cells) >= seconds else 0,
+        requests_high=max(cell.requests_high for cell in cells),
+        failures_high=max(cell.failures_high for cell in cells),
+        **given,
+    )
+
+
+def merge_at_once(cells: Sequence[Cell]) -> Cell:
+    """One cell for several of the same second: names that share an index."""
+    merged = merge_cells(cells, seconds=1, step_s=LONGEST_STEP_S)
+    return replace(merged, requests_low=_SAME, requests_high=_SAME, failures_high=_SAME)
 
 
 def _merge_rows(rows: list[Row], start: int, step_s: int) -> Row:
@@ -133,73 +148,50 @@ def _merge_rows(rows: list[Row], start: int, step_s: int) -> Row:
     for row in rows:
         for cell in row.cells:
             by_endpoint.setdefault(cell.endpoint, []).append(cell)
-    cells = tuple(_merge_cells(group, step_s) for group in by_endpoint.values())
-    users = max(row.users for row in rows)
-    return Row(rows[-1].seq, start, users, sum(row.seconds for row in rows), cells)
-
-
-def _merge_cells(cells: list[Cell], step_s: int) -> Cell:
-    pick = _last if step_s <= 10 else _weighted
-    p50, p90, p95, p99, p999 = (pick(cells, name) for name in PERCENTILES)
-    lows = [cell.min_ms for cell in cells if cell.min_ms is not None]
-    highs = [cell.max_ms for cell in cells if cell.max_ms is not None]
-    return Cell(
-        endpoint=cells[0].endpoint,
-        requests=sum(cell.requests for cell in cells),
-        failures=sum(cell.failures for cell in cells),
-        bytes=sum(cell.bytes for cell in cells),
-        sum_ms=math.fsum(cell.sum_ms for cell in cells),
-        min_ms=min(lows, default=None),
-        max_ms=max(highs, default=None),
-        p50_ms=p50,
-        p90_ms=p90,
-        p95_ms=p95,
-        p99_ms=p99,
-        p999_ms=p999,
+    return Row(
+        seq=rows[-1].seq,
+        t=start,
+        users=max(row.users for row in rows),
+        seconds=sum(row.seconds for row in rows),
+        cells=tuple(
+            merge_cells(by_endpoint[index], seconds=len(rows), step_s=step_s)
+            for index in sorted(by_endpoint, key=in_order)
+        ),
+        users_low=min(row.users_low for row in rows),
+        health=_merge_health([row.health for row in rows if row.health is not None]),
+        classes=tuple(max(counts) for counts in zip_longest(*(row.classes for row in rows), fillvalue=0)),
+        errors=_merge_errors(rows),
     )
 
 
-def _last(cells: list[Cell], name: str) -> float | None:
+def in_order(endpoint: int) -> int:
+    """Sorts endpoints, `TOTAL` first."""
+    return -1 if endpoint == TOTAL else endpoint
+
+
+def _merge_health(known: list[Health]) -> Health | None:
+    if not known:
+        return None
+    worst = ("in_flight", "oldest_ms", "lag_ms", "cpu_percent", "rss_bytes")
+    values = {name: [value for one in known if (value := getattr(one, name)) is not None] for name in Health.__slots__}
+    return Health(**{
+        name: (max(found) if name in worst else found[-1]) if found else None for name, found in values.items()
+    })  # fmt: skip
+
+
+def _merge_errors(rows: Sequence[Row]) -> tuple[tuple[int, int], ...]:
+    sums: dict[int, int] = {}
+    for row in rows:
+        for index, count in row.errors:
+            sums[index] = sums.get(index, 0) + count
+    return tuple(sorted(sums.items()))
+
+
+def _last(cells: Sequence[Cell], name: str) -> float | None:
     return next((value for cell in reversed(cells) if (value := getattr(cell, name)) is not None), None)
 
 
-def _weighted(cells: list[Cell], name: str) -> float | None:
+def _weighted(cells: Sequence[Cell], name: str) -> float | None:
     known = [(value, cell.requests) for cell in cells if (value := getattr(cell, name)) is not None]
     weight = sum(requests for _, requests in known)
     return sum(value * requests for value, requests in known) / weight if weight else None
-
-
-def _cells(columns: Iterator[array[float]]) -> Iterator[Cell]:
-    for values in zip(*columns, strict=True):
-        counts, latencies = values[: len(_CELL_TYPES)], values[len(_CELL_TYPES) :]
-        yield Cell(*counts, *(None if value != value else value for value in latencies))
-
-
-def _columns(body: memoryview, row_count: int, cell_count: int) -> Iterator[array[float]]:
-    offset = 0
-    plan = [(kind, row_count) for kind in _ROW_TYPES] + [
-        (kind, cell_count) for kind in _CELL_TYPES + "f" * len(LATENCIES)
-    ]
-    for kind, count in plan:
-        column: array[float] = array(kind)
-        end = offset + column.itemsize * count
-        column.frombytes(body[offset:end])
-        offset = end
-        if sys.byteorder == "big":
-            column.byteswap()
-        yield column
-
-
-def _pack(kind: str, values: Sequence[float]) -> bytes:
-    column = array(kind, values)
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column.tobytes()
-
-
-def _width(kinds: str) -> int:
-    return sum(array(kind).itemsize for kind in kinds)
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

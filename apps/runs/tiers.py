@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from apps.runs import blocks
+from apps.runs import blocks, codec
 from apps.runs.blocks import Row
 from apps.runs.models import SampleBlock
 
@@ -96,7 +96,7 @@ def _pack(run_id: UUID, step_s: int, before_t: int) -> None:
 
 def _rows(found: QuerySet[SampleBlock]) -> Iterator[Row]:
     for data in found.values_list("data", flat=True):
-        yield from blocks.decode(bytes(data))
+        yield from codec.decode(bytes(data))
 
 
 def _store(run_id: UUID, step_s: int, rows: Sequence[Row], *, level: int = 6) -> None:
@@ -107,5 +107,5 @@ def _store(run_id: UUID, step_s: int, rows: Sequence[Row], *, level: int = 6) ->
         last_seq=rows[-1].seq,
         first_t=rows[0].t,
         last_t=rows[-1].t,
-        data=blocks.encode(rows, level=level),
+        data=codec.encode(rows, level=level),
     )
