@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import gevent
 
-from . import grouping, intake, lines
+from . import grouping, intake, lines, names
+from .failed import Failed
 from .health import Health
 from .inflight import InFlight
 from .seconds import Second
+from .trim import Trim
 
 WAKE_SECONDS = 0.02
 """So long after a second's end its line is written: whoever waited for the loop at the boundary has been counted."""
+NAMES_A_PAUSE = 50
 MAX_TEXT_CHARS = 500
 
 
@@ -35,8 +38,12 @@ class Collector:
             self._intake.names.group = grouping.grouped
         self._lines = lines.Lines(config["samples"])
         self._health = Health(environment)
+        self._failed = Failed(config["failed"], [os.environ.get(name, "") for name in config.get("env_names", ())])
+        self._intake.on_failure = self._failed.take
         self._in_flight = InFlight()
         self._in_flight.watch()
+        # Of use for a history of each endpoint only, which is ours now; costs 20 copies of its response times.
+        environment.stats.use_response_times_cache = False
         self._process = os.getpid()
         self._greenlets: list[gevent.Greenlet] = []
         self._seq = 0
@@ -44,7 +51,7 @@ class Collector:
         """The second whose line comes next."""
         self._told_names = self._told_errors = 0
         self._requests = self._failures = 0
-        self._is_over = False
+        self._is_over = self._has_proposed = False
         self._quiet_from: int | None = None
         """The first second after the test: it has a line only if there is a request in it or after it."""
         self._at_stop: dict[str, object] | None = None
@@ -64,6 +71,7 @@ class Collector:
             if last.rows or not self._is_quiet(last.t):
                 self._write_second(last, self._measure(), _no_pause)
             self._write_end()
+            self._failed.write(_no_pause)
         except Exception as error:
             self._events.write("collector_error", error=repr(error)[:MAX_TEXT_CHARS])
 
@@ -71,7 +79,8 @@ class Collector:
         if self._greenlets:
             return
         self._intake.begin()
-        self._greenlets = [gevent.spawn(self._health.watch_loop), gevent.spawn(self._write_each_second)]
+        loops = (self._health.watch_loop, self._write_each_second, Trim(self._environment.stats).run)
+        self._greenlets = [gevent.spawn(loop) for loop in loops]
 
     def _on_test_stop(self, **_: object) -> None:
         """Locust now makes its report, which is no business of the load."""
@@ -93,6 +102,18 @@ class Collector:
             self._intake.roll(now)
             self._write_over(_pause, before=clock.second(now))
             self._lines.flush()
+            self._failed.write(_pause)
+            self._propose_group()
+
+    def _propose_group(self) -> None:
+        """Says once that there are too many names, and which group would take in the most of them."""
+        known = self._intake.names
+        if known.overflowed is None or known.group or self._has_proposed:
+            return
+        self._has_proposed = True
+        seen = (endpoint.name for endpoint in known.endpoints if endpoint is not known.other)
+        example, group, count = names.best_group(_paused(seen), grouping.grouped) or (known.overflowed, "", 0)
+        self._events.write("too_many_names", **{"from": example, "to": group, "names": count})
 
     def _measure(self) -> dict[str, object]:
         return self._at_stop or {**self._health.measure(), **self._in_flight.measure()}
@@ -164,3 +185,10 @@ def _pause() -> None:
 
 def _no_pause() -> None:
     """There is nobody left to let go first."""
+
+
+def _paused(names: Iterable[str]) -> Iterator[str]:
+    for place, name in enumerate(names):
+        if place % NAMES_A_PAUSE == 0:
+            _pause()
+        yield name

@@ -25,8 +25,8 @@ class InFlight:
         With `requests` that method also reads the answer. FastHttp reads it in `request`, unless it is streamed; what
         a script does with a response that it catches is not part of either.
         """
-        HttpSession._send_request_safe_mode = self.wrapped(HttpSession._send_request_safe_mode)
-        FastHttpSession.request = self.wrapped(FastHttpSession.request)
+        for session, method in ((HttpSession, "_send_request_safe_mode"), (FastHttpSession, "request")):
+            setattr(session, method, self.wrapped(getattr(session, method)))
 
     def wrapped(self, send: Callable[..., Any]) -> Callable[..., Any]:
         began, numbers, now = self._began, self._numbers, time.monotonic
