@@ -31,11 +31,12 @@ def size_of(value: object) -> int | None:
 def clean(text: object, max_chars: int) -> str:
     """A name as text that UTF-8 can carry, without NUL, and of bounded length."""
     try:
-        plain = str(text)[:max_chars]
+        plain = _bounded(str(text), max_chars)
     except Exception:
         plain = UNPRINTABLE
-    plain = str.replace(plain, "\0", "\ufffd")
-    return plain.encode("utf-8", "backslashreplace").decode("utf-8")[:max_chars]
+    if not isinstance(text, str):
+        plain = _without_address(plain)
+    return _encodable(plain.replace("\0", "\ufffd"))[:max_chars]
 
 
 def is_failure(exception: object) -> bool:
@@ -49,10 +50,19 @@ def is_failure(exception: object) -> bool:
 def error_text(error: object) -> str:
     """The text by which Locust tells errors apart (`StatsError.parse_error`), bounded, and without raising."""
     try:
-        text = str(error) if isinstance(error, str) else repr(error)
-        return _without_address(text[: MAX_ERROR_CHARS * 2])[:MAX_ERROR_CHARS]
+        text = _bounded(str(error) if isinstance(error, str) else repr(error), 2 * MAX_ERROR_CHARS)
     except Exception:
-        return f"{type(error).__name__}{UNPRINTABLE}"
+        text = f"{type(error).__name__}{UNPRINTABLE}"
+    return _encodable(_without_address(text))[:MAX_ERROR_CHARS]
+
+
+def _bounded(text: str, max_chars: int) -> str:
+    """Plain text, whatever kind of text a script has made."""
+    return str.__getitem__(text, slice(max_chars))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _without_address(text: str) -> str:
