@@ -1,30 +1,41 @@
 /** The page of one run: joins the live line, the store and what is drawn. One frame draws everything that changed. */
 
+import { readAddress, write } from "./run/address.js";
 import { Api } from "./run/api.js";
 import { ChartCards } from "./run/cards.js";
 import { Charts } from "./run/charts.js";
 import { Controls } from "./run/controls.js";
+import { Histogram } from "./run/distribution.js";
 import { setHidden, setIcons, setText } from "./run/dom.js";
+import { eventWords } from "./run/events.js";
 import { saveCsv } from "./run/export.js";
 import { Frame } from "./run/frame.js";
-import { time } from "./run/format.js";
+import { actorName, count, duration, ms, oneLine, time } from "./run/format.js";
+import { Grouping } from "./run/grouping.js";
 import { Head } from "./run/head.js";
+import { HealthStrip } from "./run/health.js";
 import { History } from "./run/history.js";
 import { Legend } from "./run/legend.js";
 import { LogTail } from "./run/log.js";
-import { drawCounts, drawDetails, drawEvents, drawExceptions, drawFailures, drawFiles } from "./run/panels.js";
+import { STALL_SECONDS, eventMarks, phaseMarks, stallsOf } from "./run/marks.js";
+import { Notes } from "./run/notes.js";
+import { drawCounts, drawDetails, drawEvents, drawExceptions, drawFiles } from "./run/panels.js";
 import { isOver, phaseOf } from "./run/phase.js";
+import { PhaseStrip, Phases, drawPhases, phaseName } from "./run/phases.js";
 import { Poller } from "./run/poll.js";
+import { Responses } from "./run/responses.js";
+import { Failures } from "./run/samples.js";
 import { MAX_LINES, Selection } from "./run/selection.js";
 import { Live } from "./run/socket.js";
+import { Steering } from "./run/steer.js";
 import { Store } from "./run/store.js";
 import { EndpointTable } from "./run/table.js";
 import { Tabs } from "./run/tabs.js";
 import { text } from "./run/text.js";
 import { Waiting } from "./run/waiting.js";
+import { Figures } from "./run/window.js";
 
 const TAB_OF_PHASE = { queued: "details", starting: "log", failed: "log" }; // where there is something to see
-const STALL_SECONDS = 3;
 const SETTLING_SECONDS = 30; // while a run is this young, the busiest endpoints are chosen anew
 const LOST_SHOWN_AFTER_MS = 1_500; // a page that is left or a quick reconnect is no alarm
 const ERROR_SHOWN_MS = 10_000;
@@ -39,30 +50,41 @@ const store = new Store();
 const selection = new Selection();
 const api = new Api(root.dataset.api);
 const history = new History({ api, store, selection, onChange: changed, onError: showError });
+const figures = new Figures({ api, store, onChange: changed, onError: showError });
+const responses = new Responses({ api, store, onChange: changed, onError: showError });
+const phases = new Phases({ api, onChange: changed });
 const head = new Head(root);
 const waiting = new Waiting(root);
 const controls = new Controls(root, { api, onError: showError });
-const log = new LogTail(find("#panel-log"));
+const steering = new Steering(root, { api, onError: showError, onRun: (run) => heard({ type: "state", run }) });
+const log = new LogTail(find("#panel-log"), { api });
+const failures = new Failures(find("#panel-failures"), { api });
+const grouping = new Grouping(root, { api });
 const refuse = () => showError(text("lines_full", { most: MAX_LINES }));
 const chosen = () => {
   history.ensureLines();
+  followOnly();
   changed(["selection"]);
 };
 const charts = new Charts(find("[data-charts]"), {
   onCursor: () => changed(["cursor"]),
-  onZoom: (zoom) => {
-    history.zoom(zoom);
-    changed(["zoom"]);
-  },
+  onWindow: showWindow,
   onKey: (place) => cards.speak(place),
+  onEndpoint: (index) => responses.choose(index),
   redraw: () => changed(["theme"]),
 });
 const legend = new Legend(find("[data-legend]"), { selection, onChange: chosen, onRefused: refuse });
-const cards = new ChartCards(find("[data-charts]"), { charts, store, name: `run-${root.dataset.number}`, redraw: () => changed(["metric"]) });
+const histogram = new Histogram(find("[data-card=distribution]"), { onSpeak: (words) => (find("[data-spoken]").textContent = words) });
+const cards = new ChartCards(find("[data-charts]"), {
+  charts, histogram, store, figures, name: `run-${root.dataset.number}`, redraw: () => changed(["metric"]),
+});
+const health = new HealthStrip(find("[data-health]"));
+const strip = new PhaseStrip(find("[data-phase-strip]"), showPhase);
 const table = new EndpointTable(find("#panel-endpoints"), { selection, onChange: chosen, onRefused: refuse });
+new Notes(root, { api, charts, now: () => store.now(), onError: showError });
 const tabs = new Tabs(find("[data-tabs]"), () => changed(["tab"]));
 find("[data-endpoints-csv]").addEventListener("click", () => saveCsv(`run-${root.dataset.number}-endpoints`, table.csv()));
-find("[data-unzoom]").addEventListener("click", () => charts.leaveZoom());
+find("[data-leave-window]").addEventListener("click", () => charts.leaveWindow());
 find("[data-close-error]").addEventListener("click", () => setHidden(find("[data-band=error]"), true));
 
 // --- drawing -----------------------------------------------------------------------------------------------------
@@ -70,27 +92,35 @@ find("[data-close-error]").addEventListener("click", () => setHidden(find("[data
 /** @param {(...topics: string[]) => boolean} has whether one of them changed */
 function draw(has) {
   if (!store.run) return;
-  if (has("run", "tick", "endpoints")) {
-    head.render(store);
+  if (has("run", "tick", "endpoints", "figures", "zoom")) {
+    head.render(store, figures, history.shown);
     drawStall();
   }
   if (has("run", "events", "tick")) waiting.render(store);
   if (has("run")) controls.render(store.run);
+  if (has("run", "tick", "events")) steering.render(store);
+  if (has("run", "events")) grouping.render(store);
   setHidden(find("[data-tabs]"), false);
   const phase = phaseOf(store.run);
   tabs.suggest(TAB_OF_PHASE[phase] ?? (phase === "report" && !store.hasRequests ? "events" : "endpoints"));
   const isMeasured = store.hasRequests && (phase === "live" || phase === "report");
   setHidden(find("[data-charts]"), !isMeasured);
-  if (isMeasured && has("run", "series", "endpoints", "selection", "events", "zoom", "metric", "theme")) drawCharts();
-  else if (isMeasured && has("cursor")) drawReadings(true);
+  if (isMeasured && has("run", "series", "endpoints", "selection", "events", "zoom", "metric", "theme", "phases")) drawCharts();
+  else if (isMeasured && has("figures", "cursor")) drawReadings(!has("figures"));
+  if (isMeasured) drawResponses(has);
+  drawWindow();
   drawPanel(has);
 }
 
 function drawCharts() {
   const endpoints = [...selection.on].sort((a, b) => a - b).map((index) => store.endpoints.get(index)).filter(Boolean);
-  const what = { endpoints, isTotalOn: selection.total, metric: cards.metric, run: store.run, events: store.events };
-  charts.draw(history.shown, what);
-  setHidden(find("[data-unzoom]"), !charts.zoom);
+  const series = history.shown;
+  charts.setEnds(store.series.t[0] ?? 0, Math.max(store.series.last, store.series.t[0] ?? 0));
+  charts.draw(series, { endpoints, isTotalOn: selection.total, metric: cards.metric, run: store.run, marks: marksOf(series) });
+  strip.render(phasesNow(), charts.range(), charts.window);
+  health.render(series, {
+    range: charts.range(), isSettled: figures.isSettled, run: store.run, isExact: responses.isKnown,
+  });
   cards.drawTables();
   drawReadings(false);
 }
@@ -98,19 +128,55 @@ function drawCharts() {
 function drawReadings(isCursorOnly) {
   const series = history.shown;
   const place = cards.placeShown();
-  const reading = { series, place, metric: cards.metric, totals: cards.totalsShown };
+  const totalsOf = cards.totalsShown && ((endpoint) => (endpoint ? figures.totalsOf(endpoint) : figures.totals));
+  const reading = { series, place, metric: cards.metric, totalsOf };
   if (isCursorOnly) legend.read(reading);
   else legend.render(store.endpoints, reading);
   cards.drawReadings(place);
 }
 
+/** The heatmap and the histogram: when their figures changed, and when what is shown did. */
+function drawResponses(has) {
+  if (has("endpoints", "selection", "responses")) charts.heat.offer(store.endpoints.values(), responses.endpoint);
+  if (!has("responses", "series", "zoom", "metric", "theme", "figures", "run", "phases", "events")) return;
+  charts.drawHeat(responses.heat, responses.isKnown);
+  const endpoint = store.endpoints.get(responses.endpoint);
+  const totals = endpoint ? figures.totalsOf(endpoint) : figures.totals;
+  histogram.render(responses.histogram, { totals, isKnown: responses.isKnown });
+  setText(find("[data-distribution-of]"), endpoint ? oneLine(endpoint.label, 80) : text("all_endpoints"));
+}
+
+/** The heatmap shows the endpoint that the charts show alone. */
+function followOnly() {
+  const [only] = [...selection.on].filter((index) => selection.isOnly(index));
+  if (only === followOnly.last) return;
+  followOnly.last = only;
+  responses.choose(only ?? null);
+}
+
+function marksOf(series) {
+  return [
+    ...stallsOf(series, (seconds) => text("stall_mark", { seconds })),
+    ...eventMarks(store.events, (event) => (event.by ? `${eventWords(event)} (${actorName(event.by)})` : eventWords(event))),
+    ...phaseMarks(phases.list, phaseName),
+  ];
+}
+
+/** The last phase lasts until now, whatever the server knew when it was asked. */
+function phasesNow() {
+  const last = phases.list.length - 1;
+  const until = isOver(store.run) ? -Infinity : store.series.last;
+  return phases.list.map((phase, place) => (place === last ? { ...phase, to: Math.max(phase.to, until) } : phase));
+}
+
 const PANELS = {
-  endpoints: [["endpoints", "tick", "run", "selection"], () => table.render(store, isOver(store.run))],
-  failures: [["failures"], () => drawFailures(find("#panel-failures"), store)],
+  endpoints: [["endpoints", "tick", "run", "selection", "figures", "zoom"], () => table.render(store, figures)],
+  failures: [["failures", "figures", "zoom"], drawFailuresShown],
+  phases: [["phases", "zoom"], () => drawPhases(find("#panel-phases"), phases.list, { onChoose: showPhase, window: charts.window })],
   exceptions: [["exceptions"], () => drawExceptions(find("#panel-exceptions"), store)],
   log: [["log"], () => log.render(store)],
   events: [["events"], () => drawEvents(find("#panel-events"), store)],
-  details: [["run"], () => drawDetails(find("#panel-details"), store)],
+  details: [["run", "endpoints"], () => drawDetails(find("#panel-details"), store)],
   files: [["run"], () => drawFiles(find("#panel-files"), store, root.dataset)],
 };
 
@@ -121,12 +187,58 @@ function drawPanel(has) {
   if (has("tab", ...topics)) drawIt();
 }
 
+/** Failures of what is shown; the page says so where they are not known for a window. */
+function drawFailuresShown() {
+  const shown = figures.failures;
+  const note = find("[data-failures-note]");
+  setHidden(note, shown !== null);
+  failures.render({ failures: shown ?? store.failures, collector: store.run.collector });
+}
+
 function drawStall() {
   const seconds = store.stalledFor;
   const band = find("[data-band=stall]");
   setHidden(band, seconds < STALL_SECONDS);
-  if (seconds >= STALL_SECONDS) setText(band.querySelector("[data-words]"), text("stalled", { seconds }));
+  if (seconds < STALL_SECONDS) return;
+  const { in_flight: waiting, oldest_ms: oldest } = store.latest.health ?? {};
+  const words = waiting ? text("stalled_waiting", { seconds, waiting: count(waiting), oldest: ms(oldest) }) : text("stalled", { seconds });
+  setText(band.querySelector("[data-words]"), words);
 }
+
+// --- the window of time --------------------------------------------------------------------------------------------
+
+/** @param {import("./run/address.js").Window|null} window */
+function showWindow(window) {
+  write({ window });
+  history.zoom(window);
+  figures.show(window);
+  responses.show(window);
+  changed(["zoom"]);
+}
+
+function showPhase({ from, to }) {
+  if (charts.window?.from === from && charts.window.to === to) charts.leaveWindow();
+  else charts.zoomTo(from, to);
+}
+
+/** The chip that says of which part of the run every number is. */
+function drawWindow() {
+  const { window } = charts;
+  const chip = find("[data-window]");
+  setHidden(chip, !window);
+  root.classList.toggle("is-windowed", Boolean(window));
+  if (!window) return;
+  const { from, to } = window;
+  setText(chip.querySelector("[data-window-words]"), text("window", { from: time(from), to: time(to), length: duration(to - from + 1) }));
+  setHidden(chip.querySelector("[data-window-loading]"), Boolean(figures.summary));
+  setHidden(chip.querySelector("[data-window-rough]"), figures.summary?.is_exact !== false);
+}
+
+addEventListener("hashchange", () => {
+  const { window } = readAddress(location.hash);
+  if (window) charts.zoomTo(window.from, window.to);
+  else write({ window: charts.window }); // a link to a tab does not leave the window
+});
 
 function showError(message) {
   const band = find("[data-band=error]");
@@ -145,9 +257,36 @@ function heard(message) {
     selection.follow(store.endpoints.values(), message.type === "snapshot" || age < SETTLING_SECONDS);
     history.ensureLines();
   }
-  if (message.type === "snapshot") history.afterSnapshot();
-  if (message.type === "tick") history.keepSmall();
+  if (message.type === "snapshot") afterSnapshot();
+  if (message.type === "tick" && topics.length) {
+    history.keepSmall();
+    for (const part of [history, figures, responses, phases]) part.heard(store.latest);
+  }
+  if (message.type === "event" && message.event.kind === "control") phases.fetch();
+  if (message.type === "state" && isOver(store.run)) settle();
   changed(topics);
+}
+
+let hasLooked = false;
+
+function afterSnapshot() {
+  history.afterSnapshot();
+  phases.heard();
+  if (!hasLooked) {
+    hasLooked = true;
+    const { window } = readAddress(location.hash);
+    if (window) return charts.zoomTo(window.from, window.to);
+  }
+  return responses.isLoaded && store.latest ? responses.heard({ t: store.latest.t, sketch: null }) : responses.fetch();
+}
+
+/** The run is over: once more what was asked for while it ran, now of all of it. */
+function settle() {
+  if (settle.isDone) return;
+  settle.isDone = true;
+  phases.fetch();
+  responses.fetch();
+  if (figures.window) figures.fetch();
 }
 
 const poller = new Poller({
@@ -194,4 +333,8 @@ const live = new Live({
 live.start();
 addEventListener("online", () => live.hurry());
 addEventListener("pagehide", () => clearTimeout(lostTimer));
-setInterval(() => head.tickClock(store), 1_000);
+setInterval(() => {
+  head.tickClock(store);
+  steering.tick();
+}, 1_000);
+addEventListener("beforeprint", () => store.run && drawDetails(find("#panel-details"), store)); // printed whichever tab is open

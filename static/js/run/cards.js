@@ -1,9 +1,8 @@
 /** What stands around the charts: the switch of the response time, readings under the cursor, table, CSV and picture. */
 
 import { setHidden, setText } from "./dom.js";
-import { chartCsv, chartTable, saveCsv, savePng } from "./export.js";
+import { chartCsv, chartTable, saveCsv, saveHistogram, savePng } from "./export.js";
 import { count, duration, ms, perSecond, time, utc } from "./format.js";
-import { isOver } from "./phase.js";
 import { TOTAL } from "./series.js";
 import { text } from "./text.js";
 
@@ -14,11 +13,12 @@ const STORED = "hatchery-run-metric";
 export class ChartCards {
   /**
    * @param {HTMLElement} root
-   * @param {{charts: import("./charts.js").Charts, store: import("./store.js").Store, name: string, redraw: () => void}} options
+   * @param {{charts: import("./charts.js").Charts, histogram: import("./distribution.js").Histogram,
+   *          store: import("./store.js").Store, figures: import("./window.js").Figures, name: string, redraw: () => void}} options
    *        `name` begins the names of files
    */
-  constructor(root, { charts, store, name, redraw }) {
-    Object.assign(this, { charts, store, name, redraw });
+  constructor(root, { charts, histogram, store, figures, name, redraw }) {
+    Object.assign(this, { charts, histogram, store, figures, name, redraw });
     this.momentLine = root.querySelector("[data-moment]");
     this.spoken = root.querySelector("[data-spoken]");
     this.buttons = [...root.querySelectorAll("[data-metric]")];
@@ -30,7 +30,7 @@ export class ChartCards {
         redraw();
       });
     }
-    for (const chart of charts.list) {
+    for (const chart of [...charts.list, histogram]) {
       chart.card.querySelector(".menu-panel").addEventListener("click", (event) => this.#act(chart, event));
     }
   }
@@ -41,9 +41,9 @@ export class ChartCards {
     return place ?? (series ? series.t.length - 1 : -1);
   }
 
-  /** The run's totals, where they say more than its last second: it is over and no cursor stands anywhere. */
+  /** Totals, where they say more than the last second: of a window or a run that is over, and no cursor stands anywhere. */
   get totalsShown() {
-    return this.charts.place === null && isOver(this.store.run) ? this.store.run.totals : null;
+    return this.charts.place === null && this.figures.isSettled ? this.figures.totals : null;
   }
 
   drawReadings(place) {
@@ -71,7 +71,8 @@ export class ChartCards {
     for (const [chart, drawnAt] of this.tables) {
       if (now - drawnAt < TABLE_EVERY_MS) continue;
       this.tables.set(chart, now);
-      chart.card.querySelector("[data-table]").replaceChildren(...chartTable(chart, this.charts.range()));
+      const range = this.charts.range();
+      chart.card.querySelector("[data-table]").replaceChildren(...(chart.table?.(range) ?? chartTable(chart, range)));
     }
   }
 
@@ -80,11 +81,12 @@ export class ChartCards {
     return {
       latency: ms(at(this.metric)), users: count(at("users")),
       total: perSecond(at("rps")), failures: perSecond(at("failures_per_s")),
+      heat: this.charts.place === null ? "" : this.charts.heat.reading(series.t[place]),
     };
   }
 
   #wholeRun(totals) {
-    const whole = (value) => text("over_run", { value });
+    const whole = (value) => text(this.figures.window ? "over_window" : "over_run", { value });
     return {
       latency: this.metric in totals ? whole(ms(totals[this.metric])) : "",
       total: whole(perSecond(totals.rps)), failures: whole(count(totals.failures)),
@@ -97,7 +99,7 @@ export class ChartCards {
     return [
       time(t),
       start === null || t < start ? "" : text("into_run", { time: duration(t - start) }),
-      marker ? `▲ ${marker.text}` : "",
+      marker ? `${text(`mark_${marker.kind}`)}: ${marker.text}` : "",
     ].filter(Boolean).join(" · ");
   }
 
@@ -116,8 +118,8 @@ export class ChartCards {
     if (!button) return;
     chart.card.querySelector("details.menu").open = false;
     const file = `${this.name}-${chart.key}`;
-    if (button.dataset.chartAct === "csv") saveCsv(file, chartCsv(chart, this.charts.range(), UNITS[chart.key]));
-    else if (button.dataset.chartAct === "png") savePng(this.name, chart);
+    if (button.dataset.chartAct === "csv") saveCsv(file, chart.csv?.(this.charts.range()) ?? chartCsv(chart, this.charts.range(), UNITS[chart.key]));
+    else if (button.dataset.chartAct === "png") (chart === this.histogram ? saveHistogram : savePng)(this.name, chart);
     else this.#toggleTable(chart, button);
   }
 

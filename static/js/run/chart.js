@@ -2,8 +2,11 @@
 
 import uPlot from "../../npm/uplot/uPlot.esm.js";
 import { DASHES } from "./colors.js";
+import { markNear } from "./marks.js";
+import { paintMarks, paintSpans } from "./paint.js";
 import { joinSingles } from "./series.js";
 import { color, faded } from "./theme.js";
+import { Tip } from "./tip.js";
 
 const SYNC_KEY = "run";
 const AXIS_WIDTH = 62; // the same in all charts, so that times stand under each other
@@ -12,12 +15,14 @@ const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sa
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
 const HEADROOM = 1.08;
-const MARKER = 5;
+const MARK_REACH_PX = 7;
+const UNSEEN = { stroke: "transparent", width: 0, points: { show: false } }; // a bound of an area
 const MOST_CURSOR_POINTS = 16; // each is an element that moves with the mouse; the legend has the values
 
 /**
  * @typedef {{key: string|number, label: string, color: string, dash: number, width: number, values: (number|null)[],
- *            isStepped?: boolean, isFilled?: boolean}} Line  `color` is a custom property of the style sheet
+ *            isStepped?: boolean, isFilled?: boolean, low?: (number|null)[], high?: (number|null)[]}} Line  `color` is a
+ *          custom property of the style sheet; `low` and `high` bound an area behind the line
  */
 
 export class Chart {
@@ -40,6 +45,10 @@ export class Chart {
     this.t = [];
     this.signature = "";
     this.uplot = null;
+    this.tip = null;
+    this.isSeen = true;
+    this.isStale = false;
+    new IntersectionObserver(([entry]) => this.#seen(entry.isIntersecting), { rootMargin: "200px" }).observe(card);
     new ResizeObserver(() => this.#fit()).observe(this.plot);
   }
 
@@ -47,17 +56,54 @@ export class Chart {
   draw(t, lines, step) {
     this.t = t;
     this.lines = lines;
-    const joined = lines.map((line) => joinSingles(t, line.values, step));
+    this.step = step;
+    this.isStale = !this.isSeen;
+    if (!this.isStale) this.#drawNow();
+  }
+
+  /** Whether the lines say anything. */
+  get hasContent() {
+    return this.lines.some((line) => line.values.some((value) => value !== null));
+  }
+
+  /** What the tip says at a place under the mouse. */
+  tipText(u) {
+    const t = u.posToVal(u.cursor.left, "x");
+    const reach = u.posToVal(MARK_REACH_PX, "x") - u.posToVal(0, "x");
+    return markNear(this.group.marks, t, reach)?.text ?? "";
+  }
+
+  /** For others to paint under the lines. */
+  paintGround() {}
+
+  /** @returns {object} the scale of the vertical axis */
+  valueScale() {
+    return { range: (_u, _low, high) => [0, Math.max((high || 0) * HEADROOM, this.look.least ?? 1)] };
+  }
+
+  #drawNow() {
+    const { t, lines } = this;
+    const joined = lines.map((line) => joinSingles(t, line.values, this.step));
     this.lonely = joined.map(lonelyPlaces);
-    const signature = lines.map((line) => `${line.key}|${line.color}|${line.dash}|${line.width}`).join("\n");
-    const data = [t, ...joined];
-    this.empty.hidden = lines.some((line) => line.values.some((value) => value !== null));
+    const areas = lines.filter((line) => line.low);
+    const signature = lines.map((line) => `${line.key}|${line.color}|${line.dash}|${line.width}|${Boolean(line.low)}`).join("\n");
+    const data = [t, ...joined, ...areas.flatMap((line) => [line.high, line.low])];
+    this.empty.hidden = this.hasContent;
     if (this.uplot && signature === this.signature) {
       this.uplot.setData(data);
       return;
     }
     this.signature = signature;
-    this.#build(data);
+    this.#build(data, areas);
+  }
+
+  /** Out of sight nothing is drawn; it is made up for when it comes into sight. */
+  #seen(isSeen) {
+    this.isSeen = isSeen;
+    if (isSeen && this.isStale) {
+      this.isStale = false;
+      this.#drawNow();
+    }
   }
 
   /** After a change of colours. */
@@ -66,9 +112,9 @@ export class Chart {
   }
 
   /** Move the shared cursor to a moment, as the mouse would. */
-  pointAt(place) {
-    const left = this.uplot.valToPos(this.t[place], "x");
-    this.uplot.setCursor({ left, top: this.uplot.over.clientHeight / 2 }, true, true);
+  pointAt(place, top = this.uplot.over.clientHeight / 2) {
+    this.group.active = this;
+    this.uplot.setCursor({ left: this.uplot.valToPos(this.t[place], "x"), top }, true, true);
   }
 
   #fit() {
@@ -82,7 +128,7 @@ export class Chart {
     return { width: this.plot.clientWidth, height: this.plot.clientHeight };
   }
 
-  #build(data) {
+  #build(data, areas) {
     const size = this.#size();
     if (size.width === 0) {
       this.signature = ""; // hidden; drawn when it can be seen
@@ -94,19 +140,30 @@ export class Chart {
       padding: [8, 28, 0, 0],
       legend: { show: false },
       focus: { alpha: 1 },
-      series: [{}, ...this.lines.map((line, place) => this.#series(line, place))],
-      scales: {
-        x: { time: true, range: () => this.group.range() },
-        y: { range: (_u, _low, high) => [0, Math.max((high || 0) * HEADROOM, this.look.least ?? 1)] },
-      },
-      axes: [this.#timeAxis(), this.#valueAxis()],
+      series: [{}, ...this.lines.map((line, place) => this.#series(line, place)), ...areas.flatMap(() => [UNSEEN, UNSEEN])],
+      bands: areas.map((line, place) => ({
+        series: [this.lines.length + 2 * place + 1, this.lines.length + 2 * place + 2], fill: faded(line.color, 0.2),
+      })),
+      scales: { x: { time: true, range: () => this.group.range() }, y: this.valueScale() },
+      axes: [this.#timeAxis(), this.valueAxis()],
       cursor: this.#cursor(),
       hooks: {
-        draw: [(u) => this.#drawMarkers(u)],
-        setCursor: [(u) => this.group.cursorMoved(u.cursor.idx ?? null)],
+        drawClear: [(u) => {
+          this.paintGround(u);
+          paintSpans(u, this.group.marks);
+        }],
+        draw: [(u) => paintMarks(u, this.group.marks)],
+        setCursor: [(u) => this.#cursorSet(u)],
         setSelect: [(u) => this.#selected(u)],
       },
     }, data, this.plot);
+    this.tip = new Tip(this.uplot.over);
+  }
+
+  #cursorSet(u) {
+    const isHere = this.group.active === this && u.cursor.left >= 0;
+    this.tip?.show(isHere ? this.tipText(u) : "", u.cursor.left, u.cursor.top);
+    if (this.group.active === this) this.group.cursorMoved(u.cursor.idx ?? null); // one out of sight may be behind
   }
 
   #series(line, place) {
@@ -135,7 +192,8 @@ export class Chart {
     };
   }
 
-  #valueAxis() {
+  /** @returns {object} how the vertical axis is labelled */
+  valueAxis() {
     return {
       stroke: color("--h-ink-2"),
       font: FONT,
@@ -151,12 +209,12 @@ export class Chart {
 
   #cursor() {
     return {
-      y: false,
+      y: Boolean(this.look.hasLevel),
       drag: { x: true, y: false, setScale: false, dist: 4 },
       sync: { key: SYNC_KEY, setSeries: false, scales: ["x", null] },
       points: this.lines.length > MOST_CURSOR_POINTS ? { show: false } : { size: 6, width: 1 },
       bind: {
-        dblclick: () => () => this.group.leaveZoom(),
+        dblclick: () => () => this.group.leaveWindow(),
         mouseenter: (_u, _target, handle) => (event) => {
           this.group.active = this;
           return handle(event);
@@ -171,31 +229,6 @@ export class Chart {
     if (width === 0) return;
     if (this.group.active === this) this.group.zoomTo(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
     u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  }
-
-  /** Notes and warnings as thin lines with a mark at the foot. */
-  #drawMarkers(u) {
-    const { ctx, bbox } = u;
-    const ratio = devicePixelRatio;
-    ctx.save();
-    for (const event of this.group.markers) {
-      const x = u.valToPos(event.t, "x", true);
-      if (x < bbox.left || x > bbox.left + bbox.width) continue;
-      const foot = bbox.top + bbox.height;
-      ctx.strokeStyle = ctx.fillStyle = color(event.kind === "warning" ? "--h-invalid" : "--h-accent");
-      ctx.lineWidth = ratio;
-      ctx.setLineDash([3 * ratio, 3 * ratio]);
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, foot);
-      ctx.stroke();
-      ctx.beginPath();
-      ctx.moveTo(x, foot - 2 * MARKER * ratio);
-      ctx.lineTo(x + MARKER * ratio, foot);
-      ctx.lineTo(x - MARKER * ratio, foot);
-      ctx.fill();
-    }
-    ctx.restore();
   }
 }
 

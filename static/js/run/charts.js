@@ -2,12 +2,16 @@
 
 import { Chart } from "./chart.js";
 import { ms, significant } from "./format.js";
+import { HeatChart } from "./heatmap.js";
+import { markNear } from "./marks.js";
 import { askedUsers, isOver } from "./phase.js";
 import { TOTAL } from "./series.js";
 import { onThemeChange } from "./theme.js";
 
 const SHORTEST_VIEW_S = 60; // a young run does not stretch three points over the whole width
-const SHORTEST_ZOOM_S = 4;
+const SHORTEST_WINDOW_S = 4;
+const HALF_SECOND = 0.5; // a second is drawn around its beginning: lines and cells stand over each other
+const MOST_AREAS = 5; // lines with the extremes of their seconds behind them; with more nothing could be told apart
 const LOOKS = {
   latency: { axis: ms, least: 10 },
   rps: { axis: significant },
@@ -15,31 +19,33 @@ const LOOKS = {
   total: { axis: significant },
   failures: { axis: significant },
 };
-const MARKED = new Set(["note", "warning"]);
 
 export class Charts {
   /**
    * @param {HTMLElement} root holds the `[data-chart]` cards
-   * @param {{onCursor: (place: number|null) => void, onZoom: (zoom: {min: number, max: number}|null) => void,
-   *          onKey: (place: number) => void, redraw: () => void}} told
+   * @param {{onCursor: (place: number|null) => void, onWindow: (window: import("./address.js").Window|null) => void,
+   *          onKey: (place: number) => void, onEndpoint: (index: number|null) => void, redraw: () => void}} told
    */
   constructor(root, told) {
     this.told = told;
-    this.zoom = null;
+    /** @type {import("./address.js").Window|null} */
+    this.window = null;
     this.active = null;
     this.place = null;
     /** @type {import("./series.js").Series|null} */
     this.series = null;
     this.isOver = false;
-    /** @type {{t: number, kind: string, text: string}[]} */
-    this.markers = [];
-    this.list = [...root.querySelectorAll("[data-chart]")].map((card) => new Chart(card, LOOKS[card.dataset.chart], this));
+    /** @type {import("./marks.js").Mark[]} */
+    this.marks = [];
+    this.heat = new HeatChart(root.querySelector("[data-chart=heat]"), this, told);
+    this.list = [...root.querySelectorAll("[data-chart]")].map((card) =>
+      (card.dataset.chart === "heat" ? this.heat : new Chart(card, LOOKS[card.dataset.chart], this)));
     for (const chart of this.list) {
       chart.plot.addEventListener("keydown", (event) => this.#key(chart, event));
       chart.plot.addEventListener("blur", () => this.#leaveCursor(chart));
     }
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.zoom && !document.querySelector("dialog[open], details.menu[open]")) this.leaveZoom();
+      if (event.key === "Escape" && this.window && !document.querySelector("dialog[open], details.menu[open]")) this.leaveWindow();
     });
     onThemeChange(() => {
       for (const chart of this.list) chart.forget();
@@ -48,40 +54,47 @@ export class Charts {
   }
 
   /**
-   * @param {import("./series.js").Series} series what is drawn: the whole run, or the zoomed part in finer steps
-   * @param {{endpoints: object[], isTotalOn: boolean, metric: string, run: object, events: object[]}} what
+   * @param {import("./series.js").Series} series what is drawn: the whole run, or the window in finer steps
+   * @param {{endpoints: object[], isTotalOn: boolean, metric: string, run: object, marks: import("./marks.js").Mark[]}} what
    */
   draw(series, what) {
     this.series = series;
     this.isOver = isOver(what.run);
-    this.markers = what.events
-      .filter((event) => MARKED.has(event.kind))
-      .map((event) => ({ t: Date.parse(event.at) / 1000, kind: event.kind, text: event.text }));
-    for (const chart of this.list) chart.draw(series.t, linesOf(chart.key, series, what), series.step);
+    this.marks = what.marks;
+    for (const chart of this.list) {
+      if (chart !== this.heat) chart.draw(series.t, linesOf(chart.key, series, what), series.step);
+    }
+  }
+
+  /** @param {import("./grid.js").Grid} grid */
+  drawHeat(grid, isKnown) {
+    if (this.series) this.heat.drawGrid(this.series.t, grid, isKnown, this.series.step);
   }
 
   /** From when to when the charts show. */
   range() {
-    if (this.zoom) return [this.zoom.min, this.zoom.max];
-    const { t } = this.series;
+    if (this.window) return [this.window.from - HALF_SECOND, this.window.to + HALF_SECOND];
+    const t = this.series?.t ?? [];
     if (t.length === 0) {
       const now = Date.now() / 1000;
       return [now - SHORTEST_VIEW_S, now];
     }
-    return [t[0], Math.max(t[t.length - 1], t[0] + (this.isOver ? SHORTEST_ZOOM_S : SHORTEST_VIEW_S))];
+    return [t[0] - HALF_SECOND, Math.max(t[t.length - 1], t[0] + (this.isOver ? SHORTEST_WINDOW_S : SHORTEST_VIEW_S)) + HALF_SECOND];
   }
 
+  /** Show a stretch of time, in whole seconds. */
   zoomTo(from, to) {
-    const half = Math.max(to - from, SHORTEST_ZOOM_S) / 2;
-    const middle = (from + to) / 2;
-    this.zoom = { min: middle - half, max: middle + half };
-    this.told.onZoom(this.zoom);
+    let [first, last] = [Math.round(from), Math.round(to)];
+    const missing = SHORTEST_WINDOW_S - 1 - (last - first);
+    if (missing > 0) [first, last] = [first - Math.floor(missing / 2), last + Math.ceil(missing / 2)];
+    this.window = { from: first, to: last };
+    this.told.onWindow(this.window);
   }
 
-  leaveZoom() {
-    if (!this.zoom) return;
-    this.zoom = null;
-    this.told.onZoom(null);
+  leaveWindow() {
+    if (!this.window) return;
+    this.window = null;
+    this.told.onWindow(null);
   }
 
   /** Every chart reports; they agree, because they share the times. */
@@ -91,11 +104,15 @@ export class Charts {
     this.told.onCursor(place);
   }
 
-  /** The note or warning that stands at a moment, within some pixels. */
-  markerNear(t) {
+  /** What is marked at a moment, within some pixels. */
+  markNear(t) {
     const [from, to] = this.range();
-    const reach = (to - from) / 100;
-    return this.markers.find((marker) => Math.abs(marker.t - t) <= reach) ?? null;
+    return markNear(this.marks, t, (to - from) / 100);
+  }
+
+  /** The ends of the run as far as it has been measured; in a window finer steps know of the window only. */
+  setEnds(first, last) {
+    [this.firstT, this.lastT] = [first, last];
   }
 
   #key(chart, event) {
@@ -114,9 +131,12 @@ export class Charts {
       this.told.onKey(place);
     } else if (event.key === "+" || event.key === "-") {
       const reach = ((to - from) / 2) * (event.key === "+" ? 0.5 : 2);
-      if (event.key === "-" && t[here] - reach <= t[0] && t[here] + reach >= t[t.length - 1]) this.leaveZoom();
-      else this.zoomTo(Math.max(t[here] - reach, t[0]), Math.min(t[here] + reach, t[t.length - 1]));
-    } else return;
+      const isAll = t[here] - reach <= this.firstT && t[here] + reach >= this.lastT;
+      if (event.key === "-" && isAll) this.leaveWindow();
+      else this.zoomTo(Math.max(t[here] - reach, this.firstT), Math.min(t[here] + reach, this.lastT));
+    } else if (event.key === "[") this.zoomTo(t[here], Math.max(this.window?.to ?? this.lastT, t[here]));
+    else if (event.key === "]") this.zoomTo(Math.min(this.window?.from ?? this.firstT, t[here]), t[here]);
+    else return;
     event.preventDefault();
   }
 
@@ -127,10 +147,13 @@ export class Charts {
 
 /** @returns {import("./chart.js").Line[]} */
 function linesOf(key, series, { endpoints, isTotalOn, metric, run }) {
-  const whole = (name, look) => ({ key: TOTAL, dash: 0, width: 2, values: series.column(TOTAL, name), ...look });
+  const whole = (name, look) => ({
+    key: TOTAL, dash: 0, width: 2, values: series.column(TOTAL, name), ...areaOf(series, TOTAL, name), ...look,
+  });
   const each = (name) => endpoints.map((endpoint) => ({
     key: endpoint.index, label: endpoint.label, color: `--h-series-${endpoint.look.color}`, dash: endpoint.look.dash,
     width: 1.5, values: series.column(endpoint.index, name),
+    ...(endpoints.length <= MOST_AREAS ? areaOf(series, endpoint.index, name) : {}),
   }));
   switch (key) {
     case "latency": return [...(isTotalOn ? [whole(metric, { color: "--h-ink", width: 2.5 })] : []), ...each(metric)];
@@ -145,8 +168,17 @@ function linesOf(key, series, { endpoints, isTotalOn, metric, run }) {
   }
 }
 
+/** The extremes of the seconds under each point; where there is but one second, that one. */
+function areaOf(series, key, metric) {
+  const ends = series.ends(key, metric);
+  if (!ends) return {};
+  const values = series.column(key, metric);
+  return { low: ends.low.map((low, place) => low ?? values[place]), high: ends.high.map((high, place) => high ?? values[place]) };
+}
+
+/** Users that were wanted: as the child said, else as planned. */
 function askedOver(series, run) {
-  if (!run?.started_at) return new Array(series.t.length).fill(null);
-  const start = Date.parse(run.started_at) / 1000;
-  return series.t.map((t) => (t >= start ? askedUsers(run, t - start) : null));
+  const told = series.column(TOTAL, "target_users");
+  const start = run?.started_at ? Date.parse(run.started_at) / 1000 : Infinity;
+  return series.t.map((t, place) => told[place] ?? (t >= start ? askedUsers(run, t - start) : null));
 }

@@ -32,8 +32,12 @@ export function rowsOf(chart, [from, to]) {
 
 export function chartCsv(chart, range, unit) {
   const head = ["time_utc", ...chart.lines.map((line) => `${nameOf(line, chart.title)}${unit ? ` (${unit})` : ""}`)];
-  const rows = rowsOf(chart, range).map(([t, ...values]) => [new Date(t * 1000).toISOString(), ...values]);
-  return [head, ...rows];
+  const areas = chart.lines.filter((line) => line.low);
+  const ends = areas.flatMap((line) => [text("lowest_of", { name: nameOf(line, chart.title) }), text("highest_of", { name: nameOf(line, chart.title) })]);
+  const [first] = placesWithin(chart.t, ...range);
+  const rows = rowsOf(chart, range).map(([t, ...values], place) =>
+    [new Date(t * 1000).toISOString(), ...values, ...areas.flatMap((line) => [line.low[first + place], line.high[first + place]])]);
+  return [[...head, ...ends], ...rows];
 }
 
 /** The newest rows as an HTML table, newest first. */
@@ -55,12 +59,35 @@ export function chartTable(chart, range) {
 
 /** The chart with its title and the names of its lines on an opaque ground. */
 export function savePng(name, chart) {
-  const source = chart.uplot.ctx.canvas;
+  const source = chart.uplot?.ctx.canvas;
+  if (!source) return;
+  const lines = chart.paintScale ? [] : chart.lines.slice(0, MOST_LEGEND_LINES);
+  const foot = chart.paintScale ? LEGEND_LINE : LEGEND_LINE * lines.length;
+  savePicture(name, chart, source, foot, (ctx, top) => {
+    chart.paintScale?.(ctx, 12, top + LEGEND_LINE * 0.7);
+    lines.forEach((line, place) => {
+      const y = top + LEGEND_LINE * (place + 0.7);
+      ctx.strokeStyle = color(line.color);
+      ctx.lineWidth = line.width;
+      ctx.setLineDash(chart.uplot.series[place + 1].dash ?? []);
+      ctx.beginPath();
+      ctx.moveTo(12, y - 4);
+      ctx.lineTo(40, y - 4);
+      ctx.stroke();
+      ctx.fillText(oneLine(nameOf(line, chart.title), 100), 48, y);
+    });
+  });
+}
+
+export function saveHistogram(name, histogram) {
+  savePicture(name, histogram, histogram.canvas, 0, () => {});
+}
+
+function savePicture(name, chart, source, foot, paintFoot) {
   const ratio = devicePixelRatio;
-  const lines = chart.lines.slice(0, MOST_LEGEND_LINES);
   const canvas = make("canvas");
   canvas.width = source.width;
-  canvas.height = source.height + (TITLE_HEIGHT + LEGEND_LINE * lines.length + 8) * ratio;
+  canvas.height = source.height + (TITLE_HEIGHT + foot + 8) * ratio;
   const ctx = canvas.getContext("2d");
   ctx.fillStyle = color("--h-surface");
   ctx.fillRect(0, 0, canvas.width, canvas.height);
@@ -70,16 +97,6 @@ export function savePng(name, chart) {
   ctx.font = "600 14px system-ui, sans-serif";
   ctx.fillText(`${name} · ${chart.title}`, 12, 20);
   ctx.font = "12px system-ui, sans-serif";
-  lines.forEach((line, place) => {
-    const y = source.height / ratio + TITLE_HEIGHT + LEGEND_LINE * (place + 0.7);
-    ctx.strokeStyle = color(line.color);
-    ctx.lineWidth = line.width;
-    ctx.setLineDash(chart.uplot.series[place + 1].dash ?? []);
-    ctx.beginPath();
-    ctx.moveTo(12, y - 4);
-    ctx.lineTo(40, y - 4);
-    ctx.stroke();
-    ctx.fillText(oneLine(nameOf(line, chart.title), 100), 48, y);
-  });
+  paintFoot(ctx, source.height / ratio + TITLE_HEIGHT);
   canvas.toBlob((blob) => download(`${name}-${chart.key}.png`, blob), "image/png");
 }

@@ -1,12 +1,13 @@
-/** The line on top and the five big numbers. */
+/** The line on top and the big numbers. */
 
 import { icon, setHidden, setText } from "./dom.js";
-import { count, duration, moment, ms, percentage, rate, share, utc } from "./format.js";
+import { count, duration, isNumber, moment, ms, percentage, rate, share, utc } from "./format.js";
+import { HOT_CPU_PERCENT } from "./health.js";
 import { askedUsers, elapsed, isOver, phaseOf } from "./phase.js";
+import { TOTAL, placesWithin } from "./series.js";
 import { text } from "./text.js";
 
 const CPU_WARM_PERCENT = 75; // of one core: from here on Locust's own numbers begin to suffer
-const CPU_HOT_PERCENT = 90;
 
 export class Head {
   constructor(root) {
@@ -22,15 +23,21 @@ export class Head {
     this.shownState = null;
   }
 
-  /** @param {import("./store.js").Store} store */
-  render(store) {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./window.js").Figures} figures
+   * @param {import("./series.js").Series} series what the charts show
+   */
+  render(store, figures, series) {
     const { run } = store;
     this.#badge(run);
-    this.#number("users", ...usersOf(store));
-    this.#number("rps", ...rateOf(store));
-    this.#number("failed", ...failedOf(store), run.totals?.failures > 0 ? "failed" : "");
-    this.#number("p95", ...latencyOf(store));
-    this.#number("generator", ...generatorOf(run));
+    const view = { store, run, totals: figures.totals, latest: store.latest, ...windowOf(figures, series) };
+    this.#number("users", ...usersOf(view));
+    this.#number("rps", ...rateOf(view));
+    this.#number("failed", ...failedOf(view), view.totals.failures > 0 ? "failed" : "");
+    this.#number("p95", ...latencyOf(view));
+    this.#number("waiting", ...waitingOf(view));
+    this.#number("generator", ...generatorOf(view));
     const phase = phaseOf(run);
     setHidden(this.numbers, phase !== "live" && !(phase === "report" && store.hasRequests));
     this.tickClock(store);
@@ -76,37 +83,70 @@ export class Head {
   }
 }
 
+/** What a window holds besides totals: {} when the whole run is shown. */
+function windowOf({ window, summary }, series) {
+  if (!window) return {};
+  const [first, last] = placesWithin(series.t, window.from, window.to);
+  const most = (metric) => {
+    const places = [...series.column(TOTAL, metric).slice(first, last + 1), ...(series.ends(TOTAL, metric)?.high.slice(first, last + 1) ?? [])];
+    const values = places.filter(isNumber);
+    return values.length ? values.reduce((high, value) => Math.max(high, value)) : null;
+  };
+  return { window: { users: summary?.users ?? null, waiting: most("in_flight"), oldest: most("oldest_ms"), cpu: most("cpu_percent") } };
+}
+
 /** Each returns what to show large and what below. */
-function usersOf(store) {
-  const { run, latest } = store;
+function usersOf({ store, run, latest, window }) {
+  if (window) {
+    const { low, high } = window.users ?? {};
+    return [low === high ? count(high) : `${count(low)}–${count(high)}`, text("in_window")];
+  }
   if (isOver(run)) return [count(run.peak_users ?? run.users), text("peak_users", { users: count(mostAsked(run)) })];
   const second = run.started_at ? elapsed(run, store.now()) : 0;
-  const asked = run.stages?.length ? askedUsers(run, second) : run.users;
+  const asked = latest?.health?.target_users ?? (run.stages?.length ? askedUsers(run, second) : run.users);
   return [count(latest?.users ?? run.current_users ?? 0), text("of_users", { users: count(asked) })];
 }
 
 const mostAsked = (run) => Math.max(run.users ?? 0, ...(run.stages ?? []).map((stage) => stage.users));
 
-function rateOf({ run, latest, recentRate }) {
-  const value = isOver(run) || !latest ? run.totals?.rps : recentRate;
-  return [rate(value), text("requests_total", { count: count(run.totals?.requests) })];
+function rateOf({ store, run, totals, latest, window }) {
+  const value = window || isOver(run) || !latest ? totals.rps : store.recentRate;
+  return [rate(value), text(window ? "requests_window" : "requests_total", { count: count(totals.requests) })];
 }
 
-function failedOf({ run }) {
-  const { requests, failures } = run.totals ?? {};
+function failedOf({ totals: { requests, failures } }) {
   return [share(failures, requests), text("failures_total", { count: count(failures), all: count(requests) })];
 }
 
-function latencyOf({ run, latest }) {
-  const { p50_ms, p95_ms, p99_ms } = run.totals ?? {};
-  if (isOver(run)) return [ms(p95_ms), text("p50_p99", { p50: ms(p50_ms), p99: ms(p99_ms) })];
+function latencyOf({ run, totals: { p50_ms, p95_ms, p99_ms }, latest, window }) {
+  if (window || isOver(run)) return [ms(p95_ms), text("p50_p99", { p50: ms(p50_ms), p99: ms(p99_ms) })];
   return [ms(latest?.total?.p95_ms), text("over_run", { value: ms(p95_ms) })];
 }
 
-function generatorOf(run) {
-  const cpu = isOver(run) ? (run.generator?.cpu_peak_percent ?? run.generator?.cpu_percent) : run.generator?.cpu_percent;
+function waitingOf({ run, latest, window, store }) {
+  if (window) return isNumber(window.waiting) ? [count(window.waiting), text("most_waiting", { oldest: ms(window.oldest) })] : notKnown(run);
+  if (isOver(run)) {
+    const most = mostOf(store.series.column(TOTAL, "in_flight"));
+    return most === null ? notKnown(run) : [count(most), text("most_at_once")];
+  }
+  const { in_flight: waiting, oldest_ms: oldest } = latest?.health ?? {};
+  if (!isNumber(waiting)) return notKnown(run);
+  return [count(waiting), waiting > 0 && isNumber(oldest) ? text("oldest_waits", { oldest: ms(oldest) }) : text("none_waits")];
+}
+
+const notKnown = (run) => [count(null), text(run.collector === "csv" ? "not_known_csv" : "not_measured")];
+
+function mostOf(values) {
+  let most = null;
+  for (const value of values) if (isNumber(value) && (most === null || value > most)) most = value;
+  return most;
+}
+
+function generatorOf({ run, latest, window }) {
+  const live = latest?.health?.cpu_percent ?? run.generator?.cpu_percent;
+  const cpu = window ? window.cpu : isOver(run) ? (run.generator?.cpu_peak_percent ?? run.generator?.cpu_percent) : live;
   if (cpu === null || cpu === undefined) return ["–", text("cpu_unknown")];
-  if (cpu >= CPU_HOT_PERCENT) return [percentage(cpu), text("cpu_hot"), "invalid"];
+  if (cpu >= HOT_CPU_PERCENT) return [percentage(cpu), text("cpu_hot"), "invalid"];
   if (cpu >= CPU_WARM_PERCENT) return [percentage(cpu), text("cpu_warm"), "invalid"];
   return [percentage(cpu), text("cpu_ok")];
 }

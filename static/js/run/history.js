@@ -7,17 +7,22 @@ const COARSE_POINTS = 1_200; // a history this coarse leaves room for 40 minutes
 const ZOOM_POINTS = 1_200;
 const SPARK_POINTS = 60;
 const SPARKS_AT_ONCE = 50;
+const MOST_BANDS = 6; // series that are asked for with the extremes of each point; the answer is three times as long
+const AGAIN_MS = 5_000;
 
 export class History {
   /**
    * @param {{api: import("./api.js").Api, store: import("./store.js").Store, selection: import("./selection.js").Selection,
-   *          onChange: (topics: string[]) => void, onError: (message: string) => void}} options
+   *          onChange: (topics: string[]) => void, onError: (message: string) => void, now?: () => number}} options
    */
-  constructor({ api, store, selection, onChange, onError }) {
+  constructor({ api, store, selection, onChange, onError, now }) {
     Object.assign(this, { api, store, selection, onChange, onError });
+    this.now = now ?? (() => performance.now());
     this.loading = new Set();
     this.isThinning = false;
     this.zoomed = null;
+    this.zoomedAt = -Infinity;
+    /** @type {import("./address.js").Window|null} */
     this.window = null;
     this.zoomCount = 0;
     this.hasSparks = false;
@@ -48,6 +53,13 @@ export class History {
   afterSnapshot() {
     this.ensureLines();
     this.#fetchSparks();
+    this.#fetchBands();
+  }
+
+  /** A second came in: finer steps of a window that reaches beyond it are fetched again now and then. */
+  heard({ t }) {
+    const isOpen = this.zoomed && t <= this.window.to + AGAIN_MS / 1_000;
+    return isOpen && this.now() - this.zoomedAt >= AGAIN_MS ? this.#fetchZoom() : undefined;
   }
 
   /** A long run: the past in coarser steps. Does nothing until there are too many points. */
@@ -57,31 +69,46 @@ export class History {
     this.isThinning = true;
     await this.#try(async () => {
       const keys = [null, ...[...this.selection.on].filter((index) => store.series.has(index))];
-      this.onChange(store.replaceSeries(await this.api.series(keys, { points: COARSE_POINTS })));
+      this.onChange(store.replaceSeries(await this.#ask(keys, { points: COARSE_POINTS })));
     });
+    if (this.selection.on.size >= MOST_BANDS) this.#fetchBands();
     store.series.trim(MAX_POINTS); // also when the server could not be asked
     this.isThinning = false;
   }
 
-  /** @param {{min: number, max: number}|null} window */
+  /** @param {import("./address.js").Window|null} window */
   async zoom(window) {
     this.window = window;
     this.zoomCount += 1;
-    if (!window) {
-      this.zoomed = null;
-      return;
-    }
+    const isFineEnough = !window || (this.store.series.step === 1 && this.store.series.t[0] <= window.from);
+    if (isFineEnough) this.zoomed = null;
+    else await this.#fetchZoom();
+  }
+
+  async #fetchZoom() {
+    this.zoomCount += 1;
     const mine = this.zoomCount;
-    const { series } = this.store;
-    const isFineEnough = series.step === 1 && !this.zoomed;
-    if (isFineEnough) return;
+    this.zoomedAt = this.now();
     await this.#try(async () => {
-      const keys = [null, ...this.selection.on];
-      const from = Math.floor(window.min);
-      const answer = await this.api.series(keys, { from, to: Math.ceil(window.max), points: ZOOM_POINTS });
+      const { from, to } = this.window;
+      const answer = await this.#ask([null, ...this.selection.on], { from, to, points: ZOOM_POINTS });
       if (mine !== this.zoomCount) return; // a later zoom is under way
       this.zoomed = answer.t.length ? new Series(answer) : null;
       this.onChange(["zoom"]);
+    });
+  }
+
+  #ask(keys, options) {
+    return this.api.series(keys, { ...options, band: keys.length <= MOST_BANDS });
+  }
+
+  /** A snapshot brings means; where a point covers more than a second, its lowest and highest second are fetched too. */
+  async #fetchBands() {
+    const { series } = this.store;
+    if (series.step <= 1 || series.t.length === 0) return;
+    await this.#try(async () => {
+      const answer = await this.api.series([null], { from: series.t[0], to: series.last, points: series.t.length, band: true });
+      if (series === this.store.series) this.onChange(this.store.mergeSeries(answer));
     });
   }
 

@@ -10,8 +10,9 @@ const SHOW_ALL_UP_TO = 16; // endpoints; with more, only what is on, was on, or 
 const MOST_FOUND = 24;
 
 /**
- * @typedef {{series: import("./series.js").Series, place: number, metric: string, totals: object|null}} Reading
- *          `totals` instead of a place: of the whole run
+ * @typedef {{series: import("./series.js").Series, place: number, metric: string,
+ *            totalsOf: ((endpoint: object|null) => object)|null}} Reading
+ *          `totalsOf` instead of a place: of all that is shown, for an endpoint or, with null, for all of them
  */
 
 export class Legend {
@@ -57,10 +58,10 @@ export class Legend {
   }
 
   /** Only the values: what the cursor stands on, else the newest; of a run that is over its totals. */
-  read({ series, place, metric, totals }) {
+  read({ series, place, metric, totalsOf }) {
     for (const [key, { item, time, rate }] of this.keys) {
       if (!item.isConnected) continue;
-      const whole = totals && (key === TOTAL ? totals : this.endpoints.get(key).totals);
+      const whole = totalsOf && totalsOf(key === TOTAL ? null : this.endpoints.get(key));
       const at = (name) => (whole ? whole[name] : series.has(key) ? series.column(key, name)[place] : undefined);
       setText(time, whole || series.has(key) ? ms(at(metric)) : "");
       setText(rate, whole || series.has(key) ? perSecond(at("rps")) : "");

@@ -5,8 +5,12 @@
  */
 
 export const TOTAL = "total";
-/** Columns of every key, as `GET series/` calls them. `users` exists for TOTAL only. */
-export const METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"];
+/** Columns of every key, as `GET series/` calls them. */
+export const METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"];
+/** How the load generator does, second by second: of TOTAL only. */
+export const HEALTH = ["target_users", "in_flight", "oldest_ms", "lag_ms", "cpu_percent", "rss_bytes", "open_files"];
+const TOTAL_METRICS = [...METRICS, "users", ...HEALTH];
+const ENDS = ["_low", "_high"]; // of the seconds under a point that covers more than one
 /** What a tick's counts of one second are called here. */
 const COUNTS = { rps: "requests", failures_per_s: "failures" };
 /** Silence longer than this is a gap; Locust's own clock drift skips a second now and then. */
@@ -42,10 +46,19 @@ export class Series {
     return this.columns.has(key);
   }
 
+  /**
+   * Lowest and highest second under each point, where a point covers more than one; null where nothing is known of that.
+   * @returns {{low: (number|null)[], high: (number|null)[]}|null}
+   */
+  ends(key, metric) {
+    const column = this.columns.get(key);
+    const [low, high] = ENDS.map((end) => column?.[metric + end]);
+    return low && high ? { low, high } : null;
+  }
+
   /** Begin a key that has no past. */
   addKey(key) {
-    const names = key === TOTAL ? [...METRICS, "users"] : METRICS;
-    this.columns.set(key, Object.fromEntries(names.map((name) => [name, new Array(this.t.length).fill(null)])));
+    this.columns.set(key, Object.fromEntries(namesOf(key).map((name) => [name, new Array(this.t.length).fill(null)])));
   }
 
   /** Forget a key, to keep memory small. */
@@ -55,13 +68,14 @@ export class Series {
 
   /**
    * Add one second. Returns false for a second that is already there.
-   * @param {{t: number, users: number, total: Row|null, rows: Map<number, Row>}} tick
+   * @param {{t: number, users: number, total: Row|null, rows: Map<number, Row>, health?: Record<string, number|null>|null}} tick
    */
-  append({ t, users, total, rows }) {
+  append({ t, users, total, rows, health }) {
     if (t <= this.last) return false;
     if (this.t.length && t - this.last > Math.max(GAP_SECONDS, this.step)) this.#push(this.last + 1, () => null);
     this.#push(t, (key, metric) => {
       if (metric === "users") return users ?? null;
+      if (IS_HEALTH.has(metric)) return health?.[metric] ?? null;
       const row = key === TOTAL ? total : rows.get(key);
       return metric in COUNTS ? (row?.[COUNTS[metric]] ?? 0) : (row?.[metric] ?? null);
     });
@@ -87,9 +101,10 @@ export class Series {
 
   #read(one, pick) {
     const column = {};
-    const nothing = () => new Array(this.t.length).fill(null);
-    for (const name of METRICS) column[name] = one[name] ? pick(one[name]) : nothing();
-    if (one.endpoint === null) column.users = one.users ? pick(one.users) : nothing();
+    for (const name of namesOf(keyOf(one.endpoint))) {
+      column[name] = one[name] ? pick(one[name]) : new Array(this.t.length).fill(null);
+      for (const end of ENDS) if (one[name + end]) column[name + end] = pick(one[name + end]);
+    }
     return column;
   }
 
@@ -101,6 +116,8 @@ export class Series {
   }
 }
 
+const IS_HEALTH = new Set(HEALTH);
+const namesOf = (key) => (key === TOTAL ? TOTAL_METRICS : METRICS);
 export const keyOf = (endpoint) => (endpoint === null || endpoint === undefined ? TOTAL : endpoint);
 
 /** For each of `times` the place in `fetched` (ascending, `step` seconds wide) that covers it, or -1. */

@@ -2,7 +2,7 @@
 
 import { Palette } from "./colors.js";
 import { isOver } from "./phase.js";
-import { Series, TOTAL } from "./series.js";
+import { HEALTH, Series, TOTAL } from "./series.js";
 
 /** More points than this a series are not kept; `App` then fetches the history again at a coarser step. */
 export const MAX_POINTS = 3_600;
@@ -33,6 +33,8 @@ export class Store {
     /** `from` counts the lines that were dropped at the top, so that a reader can tell which lines are new. */
     this.log = { seq: 0, from: 0, lines: [], generation: 0 };
     this.clockOffset = 0;
+    /** What the buckets of a sketch mean. @type {import("./sketch.js").Mapping|null} */
+    this.mapping = null;
     this.palette = new Palette();
     this.lastRequestT = null;
     this.firstUsersT = null;
@@ -73,6 +75,7 @@ export class Store {
   get stalledFor() {
     if (!this.run || isOver(this.run) || this.run.state !== "running") return 0;
     if (!this.latest || !(this.latest.users > 0)) return 0;
+    if (this.latest.health?.in_flight === 0) return 0; // nobody waits: the script takes its time
     const since = Math.max(this.lastRequestT ?? -Infinity, this.firstUsersT ?? -Infinity);
     return Number.isFinite(since) ? Math.max(0, this.latest.t - since) : 0;
   }
@@ -103,6 +106,7 @@ export class Store {
   #snapshot(message) {
     if (message.now) this.setClock(message.now);
     this.run = message.run;
+    this.mapping = message.sketch ?? this.mapping;
     this.recent = [];
     this.series = new Series(message.series);
     this.failures = message.failures ?? [];
@@ -127,6 +131,7 @@ export class Store {
       this.latest ??= {
         t: t[place], users: at("users", place) ?? this.run.current_users ?? 0,
         total: { requests: at("rps", place), failures: at("failures_per_s", place), p95_ms: at("p95_ms", place) },
+        health: at("in_flight", place) === null ? null : Object.fromEntries(HEALTH.map((name) => [name, at(name, place)])),
       };
       if (at("rps", place) > 0) {
         this.lastRequestT ??= t[place];
@@ -141,7 +146,7 @@ export class Store {
     const t = Math.floor(Date.parse(message.t) / 1000);
     const rows = new Map(message.rows.map((row) => [row.endpoint, row]));
     const total = message.total ?? { requests: 0, failures: 0 };
-    const tick = { t, users: message.users, total, rows };
+    const tick = { t, users: message.users, total, rows, health: message.health ?? null, sketch: message.sketch ?? null };
     if (!this.series.append(tick)) return [];
     this.recent.push(tick);
     if (this.recent.length > RECENT_TICKS) this.recent.shift();

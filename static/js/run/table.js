@@ -28,19 +28,22 @@ export class EndpointTable {
     this.body.addEventListener("click", (event) => this.#clicked(event));
   }
 
-  /** @param {import("./store.js").Store} store */
-  render(store, isOver) {
-    this.last = [store, isOver];
+  /** @param {import("./store.js").Store} store @param {import("./window.js").Figures} figures of what is shown */
+  render(store, figures) {
+    this.last = [store, figures];
     const words = this.filter.value.trim().toLowerCase();
     const all = [...store.endpoints.values()];
-    for (const endpoint of all) endpoint.rps = rateNow(endpoint, isOver);
+    for (const endpoint of all) {
+      endpoint.shown = figures.totalsOf(endpoint);
+      endpoint.rps = rateNow(endpoint, endpoint.shown, figures.isSettled);
+    }
     const found = words ? all.filter((one) => one.label.toLowerCase().includes(words)) : all;
     setText(this.root.querySelector("[data-filter-count]"), words ? text("rows_shown", { shown: found.length, all: all.length }) : "");
     setHidden(this.root.querySelector("[data-none]"), all.length > 0);
     setHidden(this.table, all.length === 0);
     this.#arrange(sorted(found, this.column, this.isAscending));
-    for (const endpoint of found) this.#fill(this.#row(endpoint), endpoint, endpoint.totals, endpoint.rps);
-    this.#drawFoot(store, isOver);
+    for (const endpoint of found) this.#fill(this.#row(endpoint), endpoint, endpoint.shown, endpoint.rps);
+    this.#drawFoot(store, figures);
   }
 
   redraw() {
@@ -53,7 +56,7 @@ export class EndpointTable {
     const [store] = this.last;
     const head = ["method", "name", "requests", "failures", "rps", ...LATENCIES, "bytes"];
     return [head, ...[...this.body.rows].map((row) => {
-      const { method, name, totals, rps } = store.endpoints.get(Number(row.dataset.index));
+      const { method, name, shown: totals, rps } = store.endpoints.get(Number(row.dataset.index));
       return [method, name, totals.requests, totals.failures, rps, ...LATENCIES.map((key) => totals[key]), totals.bytes];
     })];
   }
@@ -114,13 +117,13 @@ export class EndpointTable {
     row.path.setAttribute("d", sparkPath(endpoint.spark));
   }
 
-  #drawFoot(store, isOver) {
+  #drawFoot(store, figures) {
     if (!this.total) {
       this.total = this.#cells(make("td"), make("th", { scope: "row", class: "cell-name", text: text("all_endpoints") }), make("td"));
       this.foot.append(this.total.element);
     }
-    const totals = store.run?.totals ?? {};
-    const rps = isOver ? totals.rps : [...store.endpoints.values()].reduce((sum, one) => sum + (one.rps ?? 0), 0);
+    const { totals } = figures;
+    const rps = figures.isSettled ? totals.rps : [...store.endpoints.values()].reduce((sum, one) => sum + (one.rps ?? 0), 0);
     this.#fill(this.total, null, totals, rps);
   }
 

@@ -1,5 +1,7 @@
 /** Tabs whose choice is in the address, so that a link leads to it. */
 
+import { readAddress, write } from "./address.js";
+
 export class Tabs {
   /** @param {HTMLElement} root @param {(name: string) => void} onShow */
   constructor(root, onShow) {
@@ -9,7 +11,7 @@ export class Tabs {
     for (const tab of this.tabs) {
       tab.addEventListener("click", (event) => {
         event.preventDefault();
-        history.replaceState(null, "", tab.hash);
+        write({ tab: tab.hash.slice(1) });
         this.#show(tab);
       });
     }
@@ -22,14 +24,14 @@ export class Tabs {
 
   /** What to open for somebody who has chosen nothing. */
   suggest(name) {
-    if (location.hash || this.suggested === name) return;
+    if (readAddress(location.hash).tab || this.suggested === name) return;
     this.suggested = name;
     this.#show(this.#fromAddress());
   }
 
   #fromAddress() {
-    const wanted = location.hash || `#${this.suggested ?? ""}`;
-    return this.tabs.find((tab) => tab.hash === wanted) ?? this.tabs[0];
+    const wanted = readAddress(location.hash).tab || this.suggested;
+    return this.tabs.find((tab) => tab.hash === `#${wanted}`) ?? this.tabs[0];
   }
 
   #show(chosen) {
