@@ -35,5 +35,9 @@ urlpatterns = [
     path("runs/<uuid:pk>/workers/", api.RunWorkers.as_view(), name="run-workers"),
     path("runs/<uuid:pk>/log/", api.RunLog.as_view(), name="run-log"),
     path("runs/<uuid:pk>/series/", results_api.RunSeries.as_view(), name="run-series"),
+    path("runs/<uuid:pk>/summary/", results_api.RunSummary.as_view(), name="run-summary"),
+    path("runs/<uuid:pk>/heatmap/", results_api.RunHeatmap.as_view(), name="run-heatmap"),
+    path("runs/<uuid:pk>/distribution/", results_api.RunDistribution.as_view(), name="run-distribution"),
+    path("runs/<uuid:pk>/phases/", results_api.RunPhases.as_view(), name="run-phases"),
     path("runs/<uuid:pk>/<runfile:name>", results_api.RunFile.as_view(), name="run-file"),
 ]

@@ -20,9 +20,10 @@ from channels.layers import get_channel_layer
 from django.utils import timezone
 
 from apps.core.clock import utc
-from apps.runs import presentation, selectors, series, tiers
+from apps.runs import presentation, reading, selectors, series, tiers, wire
 from apps.runs.models import Endpoint, Run, RunEvent, ScriptException
 from apps.runs.notify import group_name
+from apps.runs.series import Line
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,9 @@ LOOK_WHEN_OVER_SECONDS = 10.0
 """Of a run that is over nothing is new but a note now and then."""
 LAYER_RETRY_SECONDS = 2.0
 SNAPSHOT_ENDPOINTS = 12
-SNAPSHOT_METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms"]
+SNAPSHOT_METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"]
+SNAPSHOT_POINTS = 1_440
+"""A day in minutes: each point is a row that is stored, and no sketch has to be merged."""
 SNAPSHOT_EVENTS = 500
 SNAPSHOT_EXCEPTIONS = 100
 SNAPSHOT_TEXT_CHARS = 1_000
@@ -78,10 +81,11 @@ def snapshot(run_id: UUID) -> dict[str, Any]:
     busiest = sorted(endpoints, key=lambda row: row.totals.get("requests", 0), reverse=True)[:SNAPSHOT_ENDPOINTS]
     log_seq, lines = _newest_log(run_id)
     events = RunEvent.objects.filter(run_id=run_id).order_by("id")[:SNAPSHOT_EVENTS]
-    shown: list[int | None] = [None, *sorted(row.index for row in busiest)]
+    shown: list[Line] = [None, *sorted(row.index for row in busiest)]
     return {
         "type": "snapshot",
         "seq": seq,
+        "sketch": wire.SKETCH,
         "now": utc(timezone.now()),
         "run": presentation.run_with_files(run),
         "endpoints": [presentation.endpoint(row) for row in endpoints],
@@ -116,7 +120,7 @@ def news(run_id: UUID, seen: Seen) -> News:
         _tell_tables(run_id, seen, found)
         seen.tables = run.tables_version
     if run.last_seq > seen.seq:
-        _ticks(run_id, seen, found)
+        _ticks(run, seen, found)
     _events(run_id, seen, found)
     newest, lines = selectors.log_after(run_id, seen.log)
     if lines:
@@ -250,15 +254,20 @@ def _run(run_id: UUID) -> Run:
 
 def _head(run: Run) -> Head:
     asked = (run.stop_requested_at, run.abort_requested_at)
-    return (run.state, run.reason, run.totals, run.generator, *asked, selectors.queue_position(run))
+    steered = (run.steering_revision, run.run_time_s, run.own_shape)
+    kept = (run.user_classes, run.finest_step_s)
+    return (run.state, run.reason, run.totals, run.generator, *asked, *steered, *kept, selectors.queue_position(run))
 
 
-def _series(run: Run, shown: list[int | None]) -> dict[str, Any]:
-    with_users = series.answer(run, series.Window(), endpoints=shown, metrics=[*SNAPSHOT_METRICS, series.USERS])
-    for line in with_users["series"]:
+def _series(run: Run, shown: list[Line]) -> dict[str, Any]:
+    """What is known of the run alone stands beside the line of all endpoints."""
+    metrics = [*SNAPSHOT_METRICS, *series.RUN_METRICS]
+    figures = reading.figures(run, series.Window(points=SNAPSHOT_POINTS), lines=shown, metrics=metrics)
+    for line in figures["series"]:
         if line["endpoint"] is not None:
-            del line[series.USERS]
-    return with_users
+            for name in series.RUN_METRICS:
+                del line[name]
+    return figures
 
 
 def _tables(run_id: UUID) -> dict[str, Any]:
@@ -281,12 +290,12 @@ def _tell_tables(run_id: UUID, seen: Seen, found: News) -> None:
         seen.tables_text = text
 
 
-def _ticks(run_id: UUID, seen: Seen, found: News) -> None:
-    rows = tiers.read_after(run_id, seen.seq)
+def _ticks(run: Run, seen: Seen, found: News) -> None:
+    rows = tiers.read_after(run.pk, seen.seq)
     if len(rows) > MAX_TICKS_AT_ONCE:
         found.overrun = True
     else:
-        found.messages += [(row.seq, _text(presentation.tick(row))) for row in rows]
+        found.messages += [(row.seq, _text(wire.tick(row, run.user_classes))) for row in rows]
     if rows:
         seen.seq = rows[-1].seq
 

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from apps.core.clock import utc, utc_or_none
-from apps.runs.blocks import TOTAL, Cell, Row
 from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent, ScriptException
 from apps.runs.selectors import queue_position
 from apps.runs.states import INVALID_REASONS
@@ -157,13 +156,6 @@ def worker(row: Run) -> dict[str, Any]:
     }
 
 
-def tick(row: Row) -> dict[str, Any]:
-    """One second for the socket."""
-    rows = [{"endpoint": cell.endpoint, **_figures(cell)} for cell in row.cells if cell.endpoint != TOTAL]
-    total = next((_figures(cell) for cell in row.cells if cell.endpoint == TOTAL), None)
-    return {"type": "tick", "seq": row.seq, "t": utc(row.t), "users": row.users, "total": total, "rows": rows}
-
-
 def failures(rows: Iterable[Failure]) -> list[dict[str, Any]]:
     """The failures table."""
     return [failure(row) for row in rows]
@@ -172,20 +164,6 @@ def failures(rows: Iterable[Failure]) -> list[dict[str, Any]]:
 def exceptions(rows: Iterable[ScriptException]) -> list[dict[str, Any]]:
     """The exceptions table."""
     return [exception(row) for row in rows]
-
-
-def _figures(cell: Cell) -> dict[str, Any]:
-    return {
-        "requests": cell.requests,
-        "failures": cell.failures,
-        "avg_ms": _round(cell.avg_ms),
-        "p50_ms": _round(cell.p50_ms),
-        "p90_ms": _round(cell.p90_ms),
-        "p95_ms": _round(cell.p95_ms),
-        "p99_ms": _round(cell.p99_ms),
-        "max_ms": _round(cell.max_ms),
-        "bytes": cell.bytes,
-    }
 
 
 def _round(value: float | None) -> float | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -18,17 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.errors import Invalid
-from apps.runs import exports, junit, presentation, selectors, series
+from apps.runs import exports, heatmap, junit, presentation, questions, reading, selectors, series, summary
 from apps.runs.api import run_for
 from apps.runs.models import Run
-from apps.runs.serializers import SeriesOut
+from apps.runs.results_serializers import DistributionOut, HeatmapOut, PhasesOut, SeriesOut, SummaryOut
 from apps.runs.views import artifact_response
-
-MAX_LINES = 100
-"""Endpoints in one answer of the series."""
-INDEX_DIGITS = 4
-"""More than a thousand endpoints are not told apart."""
 
 
 class AnyAccept(DefaultContentNegotiation):
@@ -41,24 +33,95 @@ class AnyAccept(DefaultContentNegotiation):
         return first, first.media_type
 
 
+ENDS = [
+    OpenApiParameter("from", str, description="UTC, ISO 8601, or epoch seconds."),
+    OpenApiParameter("to", str, description="As `from`; that second is part of the window."),
+]
+ONE_LINE = OpenApiParameter("endpoint", str, description="Index, `1+4+7` for some together, or `null` for all.")
+
+
 class RunSeries(APIView):
     """Figures over time."""
 
     @extend_schema(
         responses=SeriesOut,
         parameters=[
-            OpenApiParameter("endpoint", str, many=True, description="Index of an endpoint, or `null` for all."),
+            OpenApiParameter("endpoint", str, many=True, description="Index, `1+4+7` together, or `null` for all."),
             OpenApiParameter("metrics", str, description=f"With commas between: {', '.join(series.metric_names())}."),
-            OpenApiParameter("from", str, description="UTC, ISO 8601, or epoch seconds."),
-            OpenApiParameter("to", str, description="As `from`."),
+            *ENDS,
             OpenApiParameter("points", int, description=f"At most so many, up to {series.MAX_POINTS}."),
+            OpenApiParameter("band", int, description="1: `<metric>_low` and `<metric>_high` too."),
         ],
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        """Read figures over time, of all endpoints together or of some, at most `points` of each."""
+        """Read figures over time, of all endpoints together or of some, at most `points` of each.
+
+        A percentile of a point is that of all requests in its step, however long the step is.
+        """
         run = run_for(request, pk)
-        window = series.Window(_moment(request, "from"), _moment(request, "to"), _points(request))
-        return Response(series.answer(run, window, endpoints=_endpoints(request), metrics=_metrics(request)))
+        points = questions.whole(request, "points", default=series.DEFAULT_POINTS, most=series.MAX_POINTS)
+        window, lines = questions.window(request, points), questions.lines(request)
+        metrics, band = questions.metrics(request), questions.flag(request, "band")
+        return Response(reading.figures(run, window, lines=lines, metrics=metrics, band=band))
+
+
+class RunSummary(APIView):
+    """Every number of a window."""
+
+    @extend_schema(responses=SummaryOut, parameters=ENDS)
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read the totals of a window: of all, by endpoint, and how often each error came."""
+        run = run_for(request, pk)
+        return Response(summary.answer(reading.tally(run, questions.window(request))))
+
+
+class RunHeatmap(APIView):
+    """Response times over time."""
+
+    @extend_schema(
+        responses=HeatmapOut,
+        parameters=[
+            ONE_LINE,
+            *ENDS,
+            OpenApiParameter("columns", int, description=f"At most so many, up to {heatmap.MAX_COLUMNS}."),
+            OpenApiParameter("rows", int, description=f"At most so many, up to {heatmap.MAX_ROWS}."),
+        ],
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Count requests by time and response time. A run of the `csv` collector has no such counts: 409."""
+        run = run_for(request, pk)
+        columns = questions.whole(request, "columns", default=heatmap.DEFAULT_COLUMNS, most=heatmap.MAX_COLUMNS)
+        rows = questions.whole(request, "rows", default=heatmap.DEFAULT_ROWS, most=heatmap.MAX_ROWS)
+        window, line = questions.window(request, columns), questions.line(request)
+        return Response(reading.heatmap_of(run, window, line=line, rows=rows))
+
+
+class RunDistribution(APIView):
+    """Response times of a window."""
+
+    @extend_schema(
+        responses=DistributionOut,
+        parameters=[
+            ONE_LINE,
+            *ENDS,
+            OpenApiParameter("bins", int, description=f"At most so many, up to {heatmap.MAX_ROWS}."),
+        ],
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Count the requests of a window by response time. A run of the `csv` collector has no such counts: 409."""
+        run = run_for(request, pk)
+        bins = questions.whole(request, "bins", default=heatmap.DEFAULT_BINS, most=heatmap.MAX_ROWS)
+        window, line = questions.window(request), questions.line(request)
+        return Response(reading.distribution_of(run, window, line=line, bins=bins))
+
+
+class RunPhases(APIView):
+    """Ramp-up, steady, ramp-down."""
+
+    @extend_schema(responses=PhasesOut)
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read the phases of a run in order of time, each with its totals."""
+        return Response({"phases": reading.phases_of(run_for(request, pk))})
 
 
 class RunFile(APIView):
@@ -85,6 +148,7 @@ def report(run: Run) -> dict[str, Any]:
     """The whole result of a run as one value."""
     return {
         "run": presentation.run(run),
+        "phases": reading.phases_of(run),
         "endpoints": [presentation.endpoint(row) for row in run.endpoints.all()],
         "failures": presentation.failures(selectors.failures(run.pk)),
         "exceptions": presentation.exceptions(run.exceptions.all()),
@@ -96,46 +160,3 @@ def _attachment(text: str, content_type: str, run: Run, name: str) -> HttpRespon
     response = HttpResponse(text, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{run.scenario.slug}-{run.number}-{name}"'
     return response
-
-
-def _endpoints(request: Request) -> list[int | None]:
-    asked = [part for text in request.GET.getlist("endpoint") for part in text.split(",")] or ["null"]
-    if len(asked) > MAX_LINES or not all(part == "null" or _is_index(part) for part in asked):
-        sentence = _("“endpoint” must be indexes or null, at most %(limit)d.") % {"limit": MAX_LINES}
-        raise Invalid(sentence, fields={"endpoint": [sentence]})
-    return list(dict.fromkeys(None if part == "null" else int(part) for part in asked))
-
-
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= INDEX_DIGITS
-
-
-def _metrics(request: Request) -> list[str]:
-    text = request.GET.get("metrics", "")
-    names = list(dict.fromkeys(name for name in text.split(",") if name)) or ["rps", "failures_per_s", "p95_ms"]
-    if unknown := [name for name in names if name not in series.metric_names()]:
-        sentence = _("“%(name)s” is not a metric.") % {"name": unknown[0][:50]}
-        raise Invalid(sentence, code="bad_metric", fields={"metrics": [sentence]})
-    return names
-
-
-def _points(request: Request) -> int:
-    text = request.GET.get("points", "") or str(series.DEFAULT_POINTS)
-    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= series.MAX_POINTS):
-        sentence = _("“points” must be from 1 to %(limit)d.") % {"limit": series.MAX_POINTS}
-        raise Invalid(sentence, fields={"points": [sentence]})
-    return int(text)
-
-
-def _moment(request: Request, name: str) -> int | None:
-    text = request.GET.get(name, "")
-    if not text:
-        return None
-    try:
-        if text.isascii() and text.isdecimal():
-            return int(datetime.fromtimestamp(int(text), UTC).timestamp())
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError, OSError):
-        sentence = _("“%(name)s” must be a time such as 2026-01-31T12:00:00Z.") % {"name": name}
-        raise Invalid(sentence, fields={name: [sentence]}) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

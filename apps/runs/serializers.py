@@ -239,20 +239,3 @@ class LogOut(serializers.Serializer[Any]):
     seq = serializers.IntegerField(help_text="Give it as `after` to get what came since.")
     lines = serializers.ListField(child=serializers.CharField())
     matches = serializers.IntegerField(help_text="Lines that were found in all; `lines` are the newest of them.")
-
-
-class SeriesLineOut(serializers.Serializer[Any]):
-    """One list a metric, each as long as `t`; null where nothing is known."""
-
-    endpoint = serializers.IntegerField(allow_null=True, help_text="Index of the endpoint; null for all together.")
-
-
-class SeriesOut(serializers.Serializer[Any]):
-    step_s = serializers.IntegerField()
-    t = serializers.ListField(child=serializers.IntegerField(), help_text="UTC epoch seconds.")
-    series = SeriesLineOut(many=True)
-
-    def get_fields(self) -> dict[str, Any]:
-        # `from` is a word of the language, so it cannot stand above.
-        ends = {name: serializers.DateTimeField(allow_null=True) for name in ("from", "to")}
-        return {**ends, **super().get_fields()}

@@ -125,6 +125,10 @@ ROUTES: dict[str, Route] = {
     "api/v1/runs/<uuid:pk>/workers/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/log/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/series/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/summary/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/heatmap/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/distribution/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/phases/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/<runfile:name>": route({**RUN, "name": "stats.csv"}, get=of_project()),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework import serializers
 
-from apps.runs import presentation, selectors, series, tiers
+from apps.runs import presentation, reading, results_serializers, selectors, series, tiers
 from apps.runs import serializers as wire
 from apps.runs.models import Run, RunEvent, ScriptException
 from apps.runs.reconcile import reconcile
@@ -53,8 +53,8 @@ def test_everything_has_the_fields_of_its_schema(run: Run) -> None:
     assert_fits(presentation.event(RunEvent(run=run, kind="note", text="x")), wire.EventOut())
     assert_fits(presentation.worker(run), wire.WorkerOut())
     tiers.append(run.pk, list(seconds(1, 3)))
-    figures = series.answer(run, series.Window(), endpoints=[None], metrics=[])
-    assert_fits(figures, wire.SeriesOut())
+    figures = reading.figures(run, series.Window(), lines=[None], metrics=[])
+    assert_fits(figures, results_serializers.SeriesOut())
 
 
 def test_a_fresh_run_has_all_its_fields_too() -> None:

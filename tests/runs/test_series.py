@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pytest_django import DjangoAssertNumQueries
 
-from apps.runs import series, tiers
+from apps.runs import reading, series, tiers
 from apps.runs.blocks import Row
 from apps.runs.models import Run
-from apps.runs.series import Window, _step, answer
+from apps.runs.series import Window, step_for
 from tests.factories import RunFactory
 from tests.runs.makers import T0, cell, seconds
 
@@ -32,7 +32,7 @@ WHOLE = Window()
 
 def one(run: Run, window: Window = WHOLE, endpoint: int | None = None, *metrics: str) -> dict[str, Any]:
     """The answer for one endpoint, with its line's lists beside `t`."""
-    found = answer(run, window, endpoints=[endpoint], metrics=metrics or ["requests", "p95", "users"])
+    found = reading.figures(run, window, lines=[endpoint], metrics=metrics or ["requests", "p95", "users"])
     (line,) = found["series"]
     assert all(len(values) == len(found["t"]) for name, values in line.items() if name != "endpoint")
     return {**found, **line}
@@ -59,7 +59,7 @@ def test_it_chooses_a_step_that_a_tier_divides(points: int, step: int) -> None:
 
 @given(span=some.integers(1, 10**6), points=some.integers(2, 5_000), first=some.integers(0, 10**6))
 def test_it_never_needs_more_points_than_allowed(span: int, points: int, first: int) -> None:
-    step = _step(span, points)
+    step = step_for(span, points, tiers.TIERS)
     assert (first + span - 1) // step - first // step + 1 <= points
     assert step == 1 or any(step % tier == 0 and step >= tier for tier in tiers.TIERS)
 
@@ -98,11 +98,12 @@ def test_an_idle_endpoint_has_no_requests_and_unknown_times() -> None:
 
 @pytest.mark.parametrize("metric", series.metric_names())
 def test_it_knows_every_metric_it_names(metric: str) -> None:
+    health = dict.fromkeys(("target_users", "in_flight", "oldest_ms", "lag_ms", "cpu_percent", "rss_bytes"))
     expected = {"requests": 1, "failures": 0, "rps": 1.0, "failures_per_s": 0.0, "users": 3, "bytes": 100}
     latencies = {"avg": 10.0, "min": 5.0, "max": 20.0, "p50": 9.0, "p90": None, "p95": 18.0, "p99": None, "p999": None}
     assert (
         one(recorded(list(seconds(1, 2))), Window(), 0, metric)[metric]
-        == [{**expected, **latencies, **{f"{name}_ms": value for name, value in latencies.items()}}[metric]] * 2
+        == [{**expected, **health, **latencies, **{f"{name}_ms": value for name, value in latencies.items()}}[metric]] * 2
     )
 
 
@@ -144,4 +145,4 @@ def test_it_reads_as_often_however_much_is_asked(
 ) -> None:
     run = recorded(list(seconds(1, 700)))
     with django_assert_num_queries(5):  # first and last second, the tier, how far it goes, the seconds after it
-        answer(run, Window(points=60), endpoints=list(range(endpoints)), metrics=series.metric_names())
+        reading.figures(run, Window(points=60), lines=list(range(endpoints)), metrics=series.metric_names())

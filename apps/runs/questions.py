@@ -1,0 +1,103 @@
+"""What the addresses of a run's figures ask for. Each raises Invalid with a sentence for its parameter."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Never
+
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+
+from apps.core.errors import Invalid
+from apps.runs import series
+from apps.runs.series import Line, Window
+
+MAX_LINES = 100
+"""Endpoints in one answer, those that are taken together counted one by one."""
+INDEX_DIGITS = 4
+"""More than a thousand endpoints are not told apart."""
+WHOLE_DIGITS = 9
+TOGETHER = re.compile(r"[+ ]")
+"""Between endpoints that are taken together; a `+` in an address arrives as a blank."""
+DEFAULT_METRICS = ("rps", "failures_per_s", "p95_ms")
+
+
+def lines(request: Request) -> list[Line]:
+    """`endpoint=null&endpoint=3,4&endpoint=1+4`; all together when there is none."""
+    asked = [part for text in request.GET.getlist("endpoint") for part in text.split(",")] or ["null"]
+    parts = [TOGETHER.split(text) for text in asked]
+    is_known = all(part == ["null"] or all(map(_is_index, part)) for part in parts)
+    if not is_known or sum(map(len, parts)) > MAX_LINES:
+        _refuse("endpoint", _("“endpoint” must be indexes or null, at most %(limit)d.") % {"limit": MAX_LINES})
+    return list(dict.fromkeys(_line(part) for part in parts))
+
+
+def line(request: Request) -> Line:
+    """One of them."""
+    found = lines(request)
+    if len(found) > 1:
+        _refuse("endpoint", _("“endpoint” must be one here; join indexes with + to take them together."))
+    return found[0]
+
+
+def metrics(request: Request) -> list[str]:
+    """`metrics=rps,p95`."""
+    text = request.GET.get("metrics", "")
+    names = list(dict.fromkeys(name for name in text.split(",") if name)) or list(DEFAULT_METRICS)
+    if unknown := [name for name in names if name not in series.metric_names()]:
+        _refuse("metrics", _("“%(name)s” is not a metric.") % {"name": unknown[0][:50]}, code="bad_metric")
+    return names
+
+
+def window(request: Request, points: int = series.DEFAULT_POINTS) -> Window:
+    """`from=…&to=…`; the run's own ends when left out."""
+    first, last = moment(request, "from"), moment(request, "to")
+    if first is not None and last is not None and first > last:
+        _refuse("to", _("“to” must not be before “from”."))
+    return Window(first, last, points)
+
+
+def whole(request: Request, name: str, *, default: int, most: int) -> int:
+    """A whole number from 1 to `most`."""
+    text = request.GET.get(name, "") or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) < WHOLE_DIGITS and 1 <= int(text) <= most):
+        _refuse(name, _("“%(name)s” must be from 1 to %(limit)d.") % {"name": name, "limit": most})
+    return int(text)
+
+
+def flag(request: Request, name: str) -> bool:
+    """`name=1`; 0 when left out."""
+    text = request.GET.get(name, "") or "0"
+    if text not in {"0", "1"}:
+        _refuse(name, _("“%(name)s” must be 0 or 1.") % {"name": name})
+    return text == "1"
+
+
+def moment(request: Request, name: str) -> int | None:
+    """A time in epoch seconds; None when left out."""
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    try:
+        if text.isascii() and text.isdecimal():
+            return int(datetime.fromtimestamp(int(text), UTC).timestamp())
+        found = datetime.fromisoformat(text)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError, OSError):
+        _refuse(name, _("“%(name)s” must be a time such as 2026-01-31T12:00:00Z.") % {"name": name})
+
+
+def _line(part: list[str]) -> Line:
+    if part == ["null"]:
+        return None
+    indexes = tuple(sorted({int(text) for text in part}))
+    return indexes if len(indexes) > 1 else indexes[0]
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= INDEX_DIGITS
+
+
+def _refuse(name: str, sentence: str, *, code: str | None = None) -> Never:
+    raise Invalid(sentence, code=code, fields={name: [sentence]})
