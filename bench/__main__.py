@@ -14,7 +14,7 @@ from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import freshness, listing, memory, runner, start, tailing, throughput
+from bench import freshness, growth, listing, memory, observer, runner, start, tailing, throughput
 from bench.figures import Figure, table
 from bench.place import Place, say
 
@@ -25,6 +25,8 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "freshness": freshness.measure,
     "runner": runner.measure,
     "throughput": throughput.measure,
+    "observer": observer.measure,
+    "growth": growth.measure,
     "listing": listing.measure,  # last: it leaves a full database
 }
 

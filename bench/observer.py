@@ -1,0 +1,226 @@
+"""What counting costs the load that is counted: the same Locust with `exact`, with `csv`, and with no collector at all.
+
+Each is held against a bare `locust --headless` that runs beside it, at the same time, against the same target: whatever
+else the machine does meets both. First both make as many requests as they can on one core that they share (requests per
+CPU second of each), then both keep a steady pace of an open loop, each wherever it likes, and what counts is how long
+requests take: the 99.9th percentile over all rounds. A user times its requests itself and keeps the times in an array,
+so nothing depends on what is measured. A bare Locust beside a bare Locust is the control: how far it is off 1 is how
+far the other ratios can be trusted. Names take turns, so that all of them are in use all the time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psutil
+
+from bench.figures import Figure, percentile, spread
+from bench.place import LOCUSTFILES, Place, cpu_seconds, quiet_target, say, script
+from tests.e2e.stack import Target, wait_for
+from workers import command, launch
+from workers.command import RunFolder
+from workers.process import LocustProcess
+from workers.spec import RunSpec
+
+ROUNDS = 2
+NAMES = (1, 100, 1_000)
+ARMS = ("exact", "csv")
+MORE = {1_000: ("stock csv", "none")}
+"""Arms that say what the others are worth, where it matters most."""
+USERS = 20
+DELAY_MS = 5
+"""Of the target while users keep the pace; 20 users × 50 a second = 1,000 a second."""
+WARM_SECONDS = 2.0
+CLOSED_SECONDS = 8.0
+PACED_SECONDS = 12.0
+RUN_SECONDS = 120
+END_SECONDS = 20
+P999_BUDGET, RATE_BUDGET = 1.1, 0.98
+FULL_HISTORY = ("--csv", "figures", "--csv-full-history")
+
+Window = tuple[float, float]
+"""Monotonic seconds."""
+
+
+@dataclass
+class Observed:
+    """What one Locust did: requests per CPU second, requests a second, seconds of each paced request."""
+
+    per_cpu: float
+    per_second: float
+    took: Sequence[float]
+
+
+@dataclass
+class Pairs:
+    """Rounds of one arm beside a bare Locust."""
+
+    ours: list[Observed] = field(default_factory=list)
+    bare: list[Observed] = field(default_factory=list)
+
+    def ratios(self, name: str) -> list[float]:
+        return [getattr(a, name) / getattr(b, name) for a, b in zip(self.ours, self.bare, strict=True)]
+
+    def p999_ms(self, observed: Sequence[Observed]) -> float:
+        return percentile([took for one in observed for took in one.took], 0.999) * 1000
+
+
+def measure(place: Place) -> list[Figure]:
+    figures: list[Figure] = []
+    folders = count()
+    with quiet_target(place.new_folder("observer")) as target:
+        for names in NAMES:
+            arms = (*ARMS, *MORE.get(names, ()))
+            pairs = {arm: Pairs() for arm in arms}
+            for number in range(ROUNDS):
+                for arm in arms:
+                    say(f"observer: {names} names, {arm}, {number + 1} of {ROUNDS}")
+                    pair = Pair(target, place.new_folder(f"observer-{next(folders)}"), names)
+                    ours, bare = pair.run(arm)
+                    pairs[arm].ours.append(ours)
+                    pairs[arm].bare.append(bare)
+            for arm in arms:
+                figures += figures_of(names, arm, pairs[arm])
+    return figures
+
+
+def figures_of(names: int, arm: str, pairs: Pairs) -> list[Figure]:
+    label = f"observer: {names} name{'s' if names > 1 else ''}, {arm} ÷ none"
+    ours, bare = pairs.p999_ms(pairs.ours), pairs.p999_ms(pairs.bare)
+    rates = pairs.ratios("per_cpu")
+    budgets = (P999_BUDGET, RATE_BUDGET) if arm == "exact" else (None, None)
+    rounds = [Pairs([a], [b]) for a, b in zip(pairs.ours, pairs.bare, strict=True)]
+    each = spread([one.p999_ms(one.ours) / one.p999_ms(one.bare) for one in rounds])
+    paced = f"{ours:.2f} ÷ {bare:.2f} ms · {each}"
+    return [
+        Figure(f"{label}, p99.9", ours / bare, budget=budgets[0], note=paced),
+        Figure(
+            f"{label}, requests per CPU second",
+            sum(rates) / len(rates),
+            budget=budgets[1],
+            bound="least",
+            note=f"{spread(rates)} · requests/s {spread(pairs.ratios('per_second'))}",
+        ),
+    ]
+
+
+class Pair:
+    """One arm and a bare Locust, side by side, with a fast and a paced part."""
+
+    def __init__(self, target: Target, folder: Path, names: int) -> None:
+        self.target, self.folder, self.names = target, folder, names
+        self.switch = folder / "switch"
+
+    def run(self, arm: str) -> tuple[Observed, Observed]:
+        with ExitStack() as exits:
+            arms = {"ours": arm, "bare": "none"}
+            locusts = {label: exits.enter_context(self._locust(label, which)) for label, which in arms.items()}
+            core = psutil.Process().cpu_affinity()
+            for processes in locusts.values():
+                pin(processes, core[:1])
+            time.sleep(WARM_SECONDS)
+            before = {label: cpu_seconds(processes) for label, processes in locusts.items()}
+            closed = sleep_over(CLOSED_SECONDS)
+            spent = {label: cpu_seconds(processes) - before[label] for label, processes in locusts.items()}
+            for processes in locusts.values():
+                pin(processes, core)
+            self.switch.touch()
+            time.sleep(WARM_SECONDS)
+            paced = sleep_over(PACED_SECONDS)
+        ours, bare = (self._observed(label, closed, paced, spent[label]) for label in arms)
+        return ours, bare
+
+    @contextmanager
+    def _locust(self, label: str, arm: str) -> Iterator[list[psutil.Process]]:
+        """Its processes, once it makes requests; over afterwards, and its times are in a file."""
+        process = self._start(label, arm)
+        try:
+            wait_for(lambda: f"GET /ok/{label}" in self.target.counts(), 30, "the first request", self._log(label))
+            yield [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            process.interrupt()
+            wait_for(lambda: process.poll() is not None, END_SECONDS, "Locust has ended", self._log(label))
+        finally:
+            process.kill()
+
+    def _start(self, label: str, arm: str) -> LocustProcess:
+        path = self.folder / label
+        env = {
+            "ENDPOINTS": str(self.names),
+            "ARM": label,
+            "DELAY_MS": str(DELAY_MS),
+            "SWITCH_FILE": str(self.switch),
+            "OBSERVED_FILE": str(self.folder / f"{label}.times"),
+        }
+        path.mkdir()
+        if arm in ARMS:
+            return self._portals(path, arm, env)
+        options = FULL_HISTORY if arm == "stock csv" else ()
+        return LocustProcess(
+            (*bare(self.target.url), *options), bare_environment() | env, cwd=path, log=self.folder / f"{label}.log"
+        )
+
+    def _portals(self, path: Path, arm: str, env: dict[str, str]) -> LocustProcess:
+        spec = RunSpec(
+            run_id=path.name,
+            locustfile=script("observed"),
+            users=USERS,
+            spawn_rate=USERS,
+            run_time_s=RUN_SECONDS,
+            host=self.target.url,
+            env=env,
+            collector=arm,
+        )
+        folder = RunFolder(path)
+        launch.prepare(spec, folder)
+        environment = command.environment(spec, folder)
+        return LocustProcess(
+            command.argv(spec, folder), environment, cwd=folder.script, log=self.folder / f"{path.name}.log"
+        )
+
+    def _log(self, label: str) -> Callable[[], object]:
+        return lambda: (self.folder / f"{label}.log").read_text()[-2000:]
+
+    def _observed(self, label: str, closed: Window, paced: Window, cpu: float) -> Observed:
+        data = array("d", (self.folder / f"{label}.times").read_bytes())
+        began, took = data[: len(data) // 2], data[len(data) // 2 :]
+        fast = sum(closed[0] <= at < closed[1] for at in began)
+        times = [seconds for at, seconds in zip(began, took, strict=True) if paced[0] <= at < paced[1]]
+        return Observed(fast / cpu, fast / (closed[1] - closed[0]), times)
+
+
+def bare(host: str) -> tuple[str, ...]:
+    """The stock command line."""
+    load = ("--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{RUN_SECONDS}s", "--host", host)
+    return (
+        sys.executable,
+        "-m",
+        "locust",
+        "--headless",
+        "--only-summary",
+        "-f",
+        str(LOCUSTFILES / "observed.py"),
+        *load,
+    )
+
+
+def bare_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+
+
+def pin(processes: list[psutil.Process], cores: list[int]) -> None:
+    for process in processes:
+        process.cpu_affinity(cores)
+
+
+def sleep_over(seconds: float) -> Window:
+    began = time.perf_counter()
+    time.sleep(seconds)
+    return began, time.perf_counter()
