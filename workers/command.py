@@ -64,6 +64,21 @@ class RunFolder:
         return self.out / "events.ndjson"
 
     @property
+    def samples(self) -> Path:
+        """What the names of the files of our own collector begin with: `samples.1.ndjson` and so on."""
+        return self.out / "samples"
+
+    @property
+    def failed(self) -> Path:
+        """Failing requests, as examples."""
+        return self.out / "failed.ndjson"
+
+    @property
+    def steering(self) -> Path:
+        """Written by the supervisor, read by the child."""
+        return self.out / "steering.json"
+
+    @property
     def final(self) -> Path:
         return self.out / "final.json"
 
@@ -114,7 +129,7 @@ def argv(spec: RunSpec, folder: RunFolder) -> list[str]:
         *launcher(folder),
         "--headless",
         "--only-summary",
-        "--csv-full-history",
+        *(["--csv-full-history"] if spec.collector == "csv" else []),
         *(f"{name}={value}" for name, value in options.items()),
         *_tag_option("--tags", spec.tags),
         *_tag_option("--exclude-tags", spec.exclude_tags),

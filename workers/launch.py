@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
+from dataclasses import asdict
 
 from workers.command import RunFolder
-from workers.samples import MAX_ENDPOINTS, MAX_NAME_CHARS, OTHER
-from workers.spec import RunSpec
-
-MAX_ERRORS = 1_000
-"""Different errors that Locust keeps; further ones are counted together."""
+from workers.samples import MAX_ENDPOINTS, MAX_ERRORS, MAX_NAME_CHARS, OTHER
+from workers.sketch import GAMMA, LAST_BUCKET, LEAST_MS
+from workers.spec import RunSpec, Steering
 
 MIB = 1024 * 1024
 RUN_LIMITS = {"CORE": 0, "NOFILE": 65_536, "FSIZE": 4096 * MIB, "AS": 16_384 * MIB}
@@ -37,6 +38,13 @@ def launch_config(spec: RunSpec, folder: RunFolder) -> dict[str, object]:
         "limits": RUN_LIMITS,
         "run_time_s": spec.duration_s,
         "stages": [(stage.duration_s, stage.users, stage.spawn_rate) for stage in spec.stages],
+        "collector": spec.collector,
+        "group_ids": spec.group_ids,
+        "sketch": {"gamma": GAMMA, "least_ms": LEAST_MS, "last_bucket": LAST_BUCKET},
+        "env_names": list(spec.env),
+        "samples": str(folder.samples),
+        "failed": str(folder.failed),
+        "steering": str(folder.steering),
         "events": str(folder.events),
         "final": str(folder.final),
         "names": {
@@ -46,3 +54,21 @@ def launch_config(spec: RunSpec, folder: RunFolder) -> dict[str, object]:
             "other": OTHER,
         },
     }
+
+
+def write_steering(folder: RunFolder, steering: Steering) -> None:
+    """Tell the child what people want now: in one step, so that it never reads half of it. Raises OSError.
+
+    The script may have put links in the place of the file and of its folder.
+    """
+    name, scratch = folder.steering.name, f"{folder.steering.name}.tmp"
+    parent = os.open(folder.out, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(scratch, dir_fd=parent)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            json.dump(asdict(steering), file, allow_nan=False)
+        os.replace(scratch, name, src_dir_fd=parent, dst_dir_fd=parent)
+    finally:
+        os.close(parent)

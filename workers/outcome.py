@@ -10,6 +10,7 @@ from typing import Protocol
 
 from workers.diagnosis import Diagnosis
 from workers.samples import FinalTotals
+from workers.spec import Steering
 
 
 class Order(StrEnum):
@@ -27,6 +28,12 @@ class Order(StrEnum):
 class Control(Protocol):
     def orders(self) -> Order:
         """Asked about every 0.5 s from start to return; renew the lease in here. May raise: the run then goes on."""
+
+    def steering(self) -> Steering | None:
+        """What people want now, asked for right after each `orders()`; `None`: nothing new since the start, or unknown.
+
+        The same one may come again and again; a higher revision counts. May raise: the run goes on as it was.
+        """
 
 
 class Reason(StrEnum):
@@ -58,6 +65,9 @@ class Outcome:
     reason: Reason
     exit_code: int | None = None
     final: FinalTotals | None = None
+    """Locust's own totals."""
+    collected: FinalTotals | None = None
+    """Ours, added up from the lines of the `exact` collector."""
     diagnosis: Diagnosis | None = None
     warnings: Mapping[str, str] = field(default_factory=dict)
     own_shape: str = ""

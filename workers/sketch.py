@@ -1,8 +1,8 @@
 """Response times as counts by bucket: small, mergeable in any order, and wrong by less than 1 % wherever it matters.
 
-The mapping is DDSketch's (Masson, Rim, Lee: "DDSketch", VLDB 2019): bucket boundaries are powers of GAMMA, so the middle
-of a bucket is nearer than (GAMMA - 1) / (GAMMA + 1) to every time in it, from LEAST_MS to MOST_MS. A sketch is a mapping
-of bucket to count; merging is adding. Pure.
+The mapping is DDSketch's (Masson, Rim, Lee: "DDSketch", VLDB 2019): bucket boundaries are powers of GAMMA, so the
+middle of a bucket is nearer than (GAMMA - 1) / (GAMMA + 1) to every time in it, from LEAST_MS to MOST_MS. A sketch is a
+mapping of bucket to count; merging is adding. Pure.
 
 The child process computes the same buckets by itself (`child/exact.py`): LEAST_MS and GAMMA are handed to it.
 """

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from workers.samples import EndpointTotals, ExceptionRow, FailureRow, Tick
+from workers.samples import MAX_SAMPLES, EndpointTotals, ExceptionRow, FailureRow, FailureSample, Tick
 
-MAX_SPOOLED_ROWS = 500_000
-"""Rows of ticks kept while the sink fails: 1,000 endpoints for 8 minutes, or 10 endpoints for half a day."""
+MAX_SPOOLED_WEIGHT = 500_000
+"""Of the ticks kept while the sink fails, in rows: 1,000 endpoints for 8 minutes, or 10 endpoints for half a day."""
+BUCKETS_OF_A_ROW = 10
+"""So many buckets of a sketch weigh as much as a row without one: about 500 bytes."""
 
 MAX_SPOOLED_LINES = 5_000
 MAX_SPOOLED_EVENTS = 1_000
@@ -30,15 +32,19 @@ class Sink(Protocol):
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """`process_started {pid}`, `ready {locust, user_classes, own_shape}`, `test_start`, `first_request`,
-        `spawning_complete {users}`, `test_stop`, `stopping {by}`, `warning {code, text}`."""
+        `spawning_complete {users}`, `test_stop`, `stopping {by}`, `steered {revision}`, `warning {code, text, data?}`,
+        `stall {seconds, in_flight, oldest_ms, t}` and `stall_over {seconds, t}`: `t` is its first and last second."""
 
     def ticks(self, ticks: Sequence[Tick]) -> None: ...
 
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
         """Both tables whole, only when one has changed."""
 
+    def failure_samples(self, samples: Sequence[FailureSample]) -> None:
+        """Failing requests as examples, each once; never before the table that has their error."""
+
     def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
-        """Locust's own totals so far, over all endpoints and of each; every few seconds, when they have changed."""
+        """The collector's totals so far, over all endpoints and of each; every few seconds, when they have changed."""
 
     def log(self, lines: Sequence[str]) -> None:
         """Cleaned lines of the process's output; bounded in length, rate and number."""
@@ -56,16 +62,17 @@ class Spool:
         self._retry_at = 0.0
         self._events: deque[tuple[str, Mapping[str, object]]] = deque(maxlen=MAX_SPOOLED_EVENTS)
         self._ticks: deque[Tick] = deque()
-        self._rows = 0
+        self._weight = 0
         self._lines: deque[str] = deque(maxlen=MAX_SPOOLED_LINES)
         self._tables: tuple[Sequence[FailureRow], Sequence[ExceptionRow]] | None = None
+        self._samples: deque[FailureSample] = deque(maxlen=MAX_SAMPLES)
         self._totals: tuple[EndpointTotals, Sequence[EndpointTotals]] | None = None
         self._usage: tuple[float, int] | None = None
         self.dropped_ticks = 0
 
     @property
     def empty(self) -> bool:
-        return not (self._events or self._ticks or self._lines or self._tables)
+        return not (self._events or self._ticks or self._lines or self._tables or self._samples)
 
     @property
     def waiting_ticks(self) -> int:
@@ -76,9 +83,9 @@ class Spool:
 
     def ticks(self, ticks: Sequence[Tick]) -> None:
         self._ticks.extend(ticks)
-        self._rows += sum(1 + len(tick.rows) for tick in ticks)
-        while self._rows > MAX_SPOOLED_ROWS:
-            self._rows -= 1 + len(self._ticks.popleft().rows)
+        self._weight += sum(map(_weight, ticks))
+        while self._weight > MAX_SPOOLED_WEIGHT:
+            self._weight -= _weight(self._ticks.popleft())
             self.dropped_ticks += 1
 
     def log(self, lines: Sequence[str]) -> None:
@@ -86,6 +93,9 @@ class Spool:
 
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
         self._tables = (failures, exceptions)
+
+    def failure_samples(self, samples: Sequence[FailureSample]) -> None:
+        self._samples.extend(samples)
 
     def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
         self._totals = (total, endpoints)
@@ -114,10 +124,13 @@ class Spool:
             batch = [self._ticks[index] for index in range(min(TICKS_AT_ONCE, len(self._ticks)))]
             self._sink.ticks(batch)
             for _ in batch:
-                self._rows -= 1 + len(self._ticks.popleft().rows)
+                self._weight -= _weight(self._ticks.popleft())
         if self._tables is not None:
             self._sink.tables(*self._tables)
             self._tables = None
+        if self._samples:
+            self._sink.failure_samples(tuple(self._samples))
+            self._samples.clear()
         if self._totals is not None:
             self._sink.totals(*self._totals)
             self._totals = None
@@ -127,3 +140,8 @@ class Spool:
         if self._usage is not None:
             usage, self._usage = self._usage, None
             self._sink.generator(*usage)
+
+
+def _weight(tick: Tick) -> int:
+    rows = (tick.total, *tick.rows)
+    return len(rows) + sum(len(row.sketch) for row in rows if row.sketch) // BUCKETS_OF_A_ROW

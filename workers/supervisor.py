@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from workers import command, launch, sandbox
 from workers.collector import Collector
 from workers.command import RunFolder
+from workers.csv_source import CsvSource
 from workers.diagnosis import Diagnosis, diagnose_idle, diagnose_start, from_traceback
+from workers.exact_source import ExactSource
 from workers.outcome import Control, Order, Outcome, Reason, reason_of
 from workers.process import LocustProcess
 from workers.samples import FinalTotals
-from workers.spec import RunSpec, check
+from workers.spec import RunSpec, Steering, check
 from workers.spool import Sink, Spool
 
 __all__ = ["Control", "Order", "Outcome", "Patience", "Reason", "Sink", "supervise"]
@@ -94,13 +96,16 @@ class _Supervision:
         patience: Patience,
     ) -> None:
         self.spec = spec
+        self.folder = folder
         self.process = process
         self.control = control
         self.clock, self.sleep, self.now = clock, sleep, now
         self.patience = patience
         self.spool = Spool(sink, clock)
-        self.collector = Collector(folder, self.spool, clock, now)
-        self.began = clock()
+        source = ExactSource(folder, clock, now) if spec.collector == "exact" else CsvSource(folder, now)
+        self.collector = Collector(source, folder, self.spool, clock)
+        self.began = self.steered_at = clock()
+        self.steering = Steering(0, spec.duration_s)
         self.ordered: Reason | None = None
         self.steps: list[tuple[float, Callable[[], None]]] = []
         self.orders_at = self.usage_at = self.began
@@ -135,6 +140,19 @@ class _Supervision:
                 self.kill(Reason.ABORT_REQUESTED)
             case Order.FENCED:
                 self.kill(Reason.FENCED)
+        self.steer()
+
+    def steer(self) -> None:
+        """Pass on what people want now; what could not be written is tried again."""
+        try:
+            wanted = self.control.steering()
+            if wanted is None or wanted.revision <= self.steering.revision:
+                return
+            launch.write_steering(self.folder, wanted)
+        except Exception:
+            logger.warning("Run %s: it could not be steered; going on.", self.spec.run_id, exc_info=True)
+            return
+        self.steering, self.steered_at = wanted, self.clock()
 
     def ask(self) -> Order:
         try:
@@ -151,7 +169,8 @@ class _Supervision:
             return
         latest = self.began + self.patience.start
         if collector.started_at is not None:
-            latest = min(latest, collector.started_at) + self.spec.duration_s + self.patience.grace
+            over = min(latest, collector.started_at) + self.steering.run_time_s
+            latest = max(over, self.steered_at) + self.patience.grace  # it may be shorter than it has been
         if clock > latest:
             self.stop(Reason.TIMEOUT)
 
@@ -207,6 +226,7 @@ class _Supervision:
             reason=reason,
             exit_code=exit_code,
             final=final,
+            collected=collector.collected(),
             diagnosis=self.diagnose(reason, exit_code, final),
             warnings=dict(collector.warnings),
             own_shape=collector.own_shape,

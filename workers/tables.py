@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from workers.samples import MAX_ENDPOINTS, MAX_NAME_CHARS, OTHER, EndpointTotals, ExceptionRow, FailureRow, FinalTotals
 from workers.tail import CsvRows, read_bounded
+from workers.values import MAX_ERROR_CHARS, MAX_TIME, count, measure, text
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_001
@@ -24,11 +25,7 @@ MAX_FILE_LINES = 500_000
 MAX_FILE_ROWS = 20_000
 """Beyond what Locust writes, with its tracebacks, and still read within the time between two looks at the clock."""
 
-MAX_ERROR_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 20_000
-MAX_COUNT = 10**15
-MAX_TIME = 4_000_000_000
-"""Year 2096: later is no time at which something was seen, and at some point none that a database can keep."""
 AGGREGATED = "Aggregated"
 PERCENTILES = {"p50": "50%", "p90": "90%", "p95": "95%", "p99": "99%", "p999": "99.9%"}
 
@@ -133,10 +130,10 @@ def _records(path: Path) -> list[Record] | None:
 
 def _failure(values: Mapping[str, Any]) -> FailureRow:
     return FailureRow(
-        method=_text(values["method"], MAX_NAME_CHARS),
-        name=_text(values["name"], MAX_NAME_CHARS),
-        error=_text(values["error"], MAX_ERROR_CHARS),
-        occurrences=_count(values["occurrences"]),
+        method=text(values["method"], MAX_NAME_CHARS),
+        name=text(values["name"], MAX_NAME_CHARS),
+        error=text(values["error"], MAX_ERROR_CHARS),
+        occurrences=count(values["occurrences"]),
         first_seen=_seen(values.get("first_seen")),
         last_seen=_seen(values.get("last_seen")),
     )
@@ -144,68 +141,42 @@ def _failure(values: Mapping[str, Any]) -> FailureRow:
 
 def _exception(values: Mapping[str, Any]) -> ExceptionRow:
     return ExceptionRow(
-        count=_count(values["count"]),
-        message=_text(values["message"], MAX_ERROR_CHARS),
-        traceback=_text(values["traceback"], MAX_TRACEBACK_CHARS),
+        count=count(values["count"]),
+        message=text(values["message"], MAX_ERROR_CHARS),
+        traceback=text(values["traceback"], MAX_TRACEBACK_CHARS),
     )
 
 
 def _endpoint(values: Mapping[str, Any]) -> EndpointTotals:
-    percentiles = {key: _measure(values["percentiles"].get(key)) for key in PERCENTILES}
+    percentiles = {key: measure(values["percentiles"].get(key)) for key in PERCENTILES}
     return EndpointTotals(
-        method=_text(values["method"], MAX_NAME_CHARS),
-        name=_text(values["name"], MAX_NAME_CHARS),
-        requests=_count(values["requests"]),
-        failures=_count(values["failures"]),
-        sum_ms=_measure(values["sum_ms"]) or 0.0,
-        min_ms=_measure(values["min_ms"]),
-        max_ms=_measure(values["max_ms"]),
-        bytes=round(_measure(values["bytes"]) or 0),
+        method=text(values["method"], MAX_NAME_CHARS),
+        name=text(values["name"], MAX_NAME_CHARS),
+        requests=count(values["requests"]),
+        failures=count(values["failures"]),
+        sum_ms=measure(values["sum_ms"]) or 0.0,
+        min_ms=measure(values["min_ms"]),
+        max_ms=measure(values["max_ms"]),
+        bytes=round(measure(values["bytes"]) or 0),
         percentiles={key: value for key, value in percentiles.items() if value is not None},
     )
 
 
 def _endpoint_of_csv(record: Record) -> EndpointTotals:
-    requests = _count(record["Request Count"])
+    requests = count(record["Request Count"])
     return _endpoint(
         {
             "method": record["Type"],
             "name": record["Name"],
             "requests": requests,
             "failures": record["Failure Count"],
-            "sum_ms": (_measure(record["Average Response Time"]) or 0.0) * requests,
+            "sum_ms": (measure(record["Average Response Time"]) or 0.0) * requests,
             "min_ms": record["Min Response Time"] if requests else None,
             "max_ms": record["Max Response Time"] if requests else None,
-            "bytes": (_measure(record["Average Content Size"]) or 0.0) * requests,
+            "bytes": (measure(record["Average Content Size"]) or 0.0) * requests,
             "percentiles": {key: record.get(column) for key, column in PERCENTILES.items()},
         }
     )
-
-
-def _text(value: object, max_chars: int) -> str:
-    """Text that any database and page can hold: no NUL, no half of a surrogate pair."""
-    if not isinstance(value, str):
-        raise TypeError("not text")
-    return value[:max_chars].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-def _count(value: object) -> int:
-    if isinstance(value, str) and len(value) <= 16 and value.isascii() and value.isdigit():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
-        raise ValueError("not a count")
-    return value
-
-
-def _measure(value: object) -> float | None:
-    """A finite number from 0 on, also when it is written as text; `None` for anything else."""
-    if not isinstance(value, (int, float, str)) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= MAX_COUNT else None
 
 
 def _seen(value: object) -> float | None:
@@ -215,7 +186,7 @@ def _seen(value: object) -> float | None:
             value = calendar.timegm(time.strptime(value[:40], SEEN_FORMAT))
         except ValueError:
             return None
-    seen = _measure(value) if not isinstance(value, str) else None
+    seen = measure(value) if not isinstance(value, str) else None
     return seen if seen is not None and seen <= MAX_TIME else None
 
 

@@ -9,6 +9,7 @@ import csv
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,6 +79,16 @@ def cut(path: Path, limit: int) -> bool:
         os.close(descriptor)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, but not one in a folder that the script has put a link in the place of."""
+    with suppress(OSError):
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.unlink(path.name, dir_fd=folder)
+        finally:
+            os.close(folder)
+
+
 class FileTail:
     """New bytes of a growing file. Waits for a file that does not exist yet; begins anew when it was cut."""
 
@@ -109,9 +120,10 @@ class FileTail:
 
 
 class Lines:
-    """Whole lines out of chunks of bytes. A longer line than `MAX_LINE_BYTES` is cut; its rest is left out."""
+    """Whole lines out of chunks of bytes. A longer line than `max_bytes` is cut; its rest is left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._half = b""
         self._skipping = False
 
@@ -132,8 +144,8 @@ class Lines:
 
     def _hold(self, part: bytes) -> None:
         if not self._skipping:
-            self._half += part[: MAX_LINE_BYTES - len(self._half)]
-            self._skipping = len(self._half) >= MAX_LINE_BYTES
+            self._half += part[: self._max_bytes - len(self._half)]
+            self._skipping = len(self._half) >= self._max_bytes
 
 
 class CsvRows:

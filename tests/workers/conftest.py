@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from workers.command import RunFolder
-from workers.samples import EndpointTotals, ExceptionRow, FailureRow, Tick
-from workers.spec import RunSpec
+from workers.samples import EndpointTotals, ExceptionRow, FailureRow, FailureSample, Tick
+from workers.spec import RunSpec, Steering
 from workers.supervisor import Order, Outcome, Patience, supervise
 
 LOCUSTFILE = """
@@ -81,6 +81,7 @@ class Memory:
     got: list[Tick] = field(default_factory=list)
     failures: Sequence[FailureRow] = ()
     exceptions: Sequence[ExceptionRow] = ()
+    samples: list[FailureSample] = field(default_factory=list)
     running: Sequence[EndpointTotals] = ()
     lines: list[str] = field(default_factory=list)
     usage: list[tuple[float, int]] = field(default_factory=list)
@@ -93,6 +94,9 @@ class Memory:
 
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
         self.failures, self.exceptions = failures, exceptions
+
+    def failure_samples(self, samples: Sequence[FailureSample]) -> None:
+        self.samples.extend(samples)
 
     def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
         self.running = endpoints
@@ -127,6 +131,9 @@ class Orders:
         due = self._since is not None and time.monotonic() >= self._since + self._after_s
         return self._order if due else Order.GO
 
+    def steering(self) -> Steering | None:
+        return None
+
 
 @dataclass
 class Ran:
@@ -152,6 +159,7 @@ def carry_out(target: Target, path: Path, locustfile: str = LOCUSTFILE, **option
         "spawn_rate": 10,
         "run_time_s": 2,
         "host": target.url,
+        "collector": "csv",
     }
     folder = RunFolder(path / "run")
     began = time.monotonic()

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.workers.conftest import Memory
-from workers import collector
+from workers import collector, csv_source
 from workers.collector import Collector
 from workers.command import RunFolder
+from workers.csv_source import CsvSource
 from workers.launch import make_folders
 from workers.spool import Spool
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> RunFolder:
 def test_it_does_not_read_for_ever_at_the_end(folder: RunFolder) -> None:
     folder.events.write_bytes(b"\n" * (20 * 1024 * 1024))
     seconds = itertools.count()
-    collecting = Collector(folder, Spool(Memory(), lambda: 0.0), lambda: float(next(seconds)))
+    collecting = Collector(CsvSource(folder), folder, Spool(Memory(), lambda: 0.0), lambda: float(next(seconds)))
     assert collecting.finish() is None
     assert "left_unread" in collecting.warnings
     assert next(seconds) < 2 * collector.DRAIN_SECONDS + 10
@@ -37,8 +38,9 @@ def test_a_history_of_the_past_and_the_future_is_refused(folder: RunFolder) -> N
     header = "Timestamp,User Count,Type,Name,Total Request Count,Total Failure Count\n"
     made_up = "".join(f"{t},1,,Aggregated,{t - now + 90_000},0\n" for t in range(now - 80_000, now + 80_000))
     folder.history.write_text(header + made_up)
-    collecting = Collector(folder, Spool(Memory(), lambda: 0.0), lambda: 0.0, lambda: float(now))
+    source = CsvSource(folder, lambda: float(now))
+    collecting = Collector(source, folder, Spool(Memory(), lambda: 0.0), lambda: 0.0)
     collecting.finish()
-    assert collecting.ticks == 2 * collector.CLOCK_SECONDS + 1
+    assert collecting.ticks == 2 * csv_source.CLOCK_SECONDS + 1
     assert "bad_rows" in collecting.warnings
     collecting.close()

@@ -17,7 +17,12 @@ def spec(**fields: object) -> RunSpec:
 def test_the_load_is_on_the_command_line() -> None:
     options = argv(spec(host="https://shop.test"), FOLDER)
     assert {"--headless", "--users=7", "--spawn-rate=2.5", "--run-time=90s", "--host=https://shop.test"} <= set(options)
-    assert {"--csv=/runs/1/out/locust", "--csv-full-history", "--html=/runs/1/out/report.html"} <= set(options)
+    assert {"--csv=/runs/1/out/locust", "--html=/runs/1/out/report.html"} <= set(options)
+
+
+@pytest.mark.parametrize(("collector", "expected"), [("csv", True), ("exact", False)])
+def test_the_full_history_is_written_for_the_collector_that_reads_it(collector: str, expected: bool) -> None:
+    assert ("--csv-full-history" in argv(spec(collector=collector), FOLDER)) is expected
 
 
 def test_stages_set_the_run_time() -> None:

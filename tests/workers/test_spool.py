@@ -67,7 +67,7 @@ def test_a_failing_sink_is_not_asked_all_the_time() -> None:
 
 
 def test_it_keeps_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MAX_SPOOLED_ROWS", 10)
+    monkeypatch.setattr(spool, "MAX_SPOOLED_WEIGHT", 10)
     sink, clock = Flaky(), Clock()
     between = Spool(sink, clock)
     between.ticks([tick(seq) for seq in range(1, 26)])

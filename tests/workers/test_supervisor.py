@@ -16,7 +16,7 @@ import pytest
 
 from tests.workers.conftest import LOCUSTFILE, Memory, Ran, Runs, Target, carry_out
 from workers.samples import OTHER, Tick
-from workers.spec import Stage
+from workers.spec import Stage, Steering
 from workers.supervisor import Order, Patience, Reason
 
 pytestmark = pytest.mark.engine
@@ -484,6 +484,9 @@ def test_a_run_goes_on_when_nobody_gives_orders(run: Runs) -> None:
         def orders(self) -> Order:
             raise ConnectionError("the database is away")
 
+        def steering(self) -> Steering | None:
+            raise ConnectionError("the database is away")
+
     assert run(control=Silent()).outcome.reason is Reason.RUN_TIME_OVER
 
 
@@ -498,6 +501,9 @@ def test_it_kills_everything_when_it_is_interrupted_itself(run: Runs) -> None:
     class Interrupted:
         def orders(self) -> Order:
             raise KeyboardInterrupt
+
+        def steering(self) -> Steering | None:
+            return None
 
     with pytest.raises(KeyboardInterrupt):
         run(control=Interrupted())

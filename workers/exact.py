@@ -1,0 +1,391 @@
+"""Turns the lines of our own collector in the child (`child/exact`) into ticks. Pure.
+
+The files belong to the script, so a line may be anything. What can be put right is put right, what cannot is left out;
+both are counted in `Reader.refused`, and no line raises. Requests count most: as long as their number is one, a row is
+kept, if need be without its times, or, when nobody said what its index stands for, in `OTHER`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workers.samples import (
+    MAX_CLASSES,
+    MAX_ENDPOINTS,
+    MAX_ERRORS,
+    MAX_NAME_CHARS,
+    OTHER,
+    SAMPLES_PER_ERROR,
+    FailureSample,
+    Health,
+    SampleRow,
+    Tick,
+)
+from workers.sketch import GAMMA, LAST_BUCKET, Sketch, middle_ms, percentiles, upper_ms
+from workers.totals import AGGREGATED, Error, Key, Sum
+from workers.values import MAX_ERROR_CHARS, MAX_TIME, measure, text, whole
+
+MAX_LINE_BYTES = 8 * 1024 * 1024
+"""A second in which 1,000 endpoints and 1,000 errors are new takes the child up to 3 MiB, unless they are not ASCII."""
+MAX_SAMPLE_BYTES = 64 * 1024
+MAX_REFUSED_LINES = 10_000
+"""Then it is no collector of ours that writes: nothing more is read."""
+
+CLOCK_STEP_SECONDS = 2.0
+MAX_MS = 24 * 3600 * 1000.0
+"""The child takes no longer time for one."""
+MAX_URL_CHARS = 2_000
+MAX_BODY_CHARS = 4_096
+MAX_HEADERS = 100
+MAX_HEADER_CHARS = 2_000
+
+OTHER_KEY: Key = ("", OTHER)
+_TOLERANCE = GAMMA**1.5
+"""The child rounds what it writes, so a minimum may lie just outside of its bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The child's last line: what it counted in all, and the number of its last second."""
+
+    seq: int
+    requests: int
+    failures: int
+
+
+class Reader:
+    """`feed` gives the ticks of lines; times are UTC epoch seconds.
+
+    A second is where the child's monotonic clock puts it, counted from the first line: a clock that is set moves
+    nothing. `since`, and `until` of each `feed`, keep a made-up file from being a hundred thousand ticks.
+    """
+
+    def __init__(self, since: int) -> None:
+        self.refused = 0
+        """Lines, rows and values that were not what they should be."""
+        self.missing = 0
+        """Seconds whose line never came."""
+        self.nonsense = 0
+        """Events that the child could make no sense of, all in all."""
+        self.overflowed = False
+        self.stepped_s = 0.0
+        """By how much somebody set the clock; the first time of more than `CLOCK_STEP_SECONDS`."""
+        self.closing: Closing | None = None
+        self.errors: dict[int, Error] = {}
+        self._since = since
+        self._names: dict[int, Key] = {MAX_ENDPOINTS: OTHER_KEY}
+        self._refused_lines = 0
+        self._first_second: int | None = None
+        self._seq = 0
+        self._ticks = 0
+        self._clock_offset: float | None = None
+
+    def feed(self, lines: Iterable[str], until: int) -> list[Tick]:
+        return [tick for line in lines if (tick := self._line(line, until)) is not None]
+
+    def _line(self, line: str, until: int) -> Tick | None:
+        if self._refused_lines >= MAX_REFUSED_LINES:
+            return None
+        document = parse(line)
+        if self.closing is None and document.get("end") is True:
+            self._close(document)
+            return None
+        t = self._second(document, until) if self.closing is None else None
+        if t is None:
+            self._refused_lines += 1
+            self.refused += 1
+            return None
+        self._announce(document)
+        self._look_at_clock(document)
+        self.nonsense = max(self.nonsense, sum(_counts(document.get("refused")).values()))
+        return self._tick(t, document)
+
+    def _second(self, document: Mapping[str, Any], until: int) -> int | None:
+        """When the line's second was; None for a second time, a time that has gone by, and one that was made up."""
+        seq, said = whole(document.get("seq")), whole(document.get("t"))
+        if seq is None or said is None or not self._seq < seq <= until - self._since:
+            return None
+        first = said - seq if self._first_second is None else self._first_second
+        if not self._since <= first + seq <= until:
+            return None
+        if said != first + seq:
+            self.refused += 1
+        self.missing += seq - self._seq - 1
+        self._first_second, self._seq = first, seq
+        return first + seq
+
+    def _tick(self, t: int, document: Mapping[str, Any]) -> Tick:
+        total, rows = Sum(), self._rows(document)
+        for row in rows:
+            total.add(row)
+        users = self._checked(_counts(document.get("users")), document.get("users"))
+        self._ticks += 1
+        return Tick(
+            seq=self._ticks,
+            t=t,
+            users=sum(users.values()),
+            total=total.row("", AGGREGATED),
+            rows=rows,
+            health=_health(document),
+            classes=dict(list(users.items())[:MAX_CLASSES]),
+            errors=self._errors(document),
+        )
+
+    def _rows(self, document: Mapping[str, Any]) -> tuple[SampleRow, ...]:
+        sums: dict[Key, Sum] = {}
+        rows: dict[Key, SampleRow] = {}
+        for values in self._list(document, "rows", MAX_ENDPOINTS + 1):
+            row = self._row(values)
+            if row is None:
+                self.refused += 1
+            elif (key := (row.method, row.name)) not in rows:
+                rows[key] = row
+            else:  # two indexes of one name, or names that nobody announced
+                if key not in sums:
+                    sums[key] = Sum()
+                    sums[key].add(rows[key])
+                sums[key].add(row)
+        return tuple(sums[key].row(*key) if key in sums else row for key, row in rows.items())
+
+    def _row(self, values: object) -> SampleRow | None:
+        """None unless it says of which endpoint how many requests there were."""
+        if not isinstance(values, list) or len(values) != 8:
+            return None
+        index, requests = whole(values[0], MAX_ENDPOINTS), whole(values[1])
+        if index is None or not requests:
+            return None
+        method, name = self._names.get(index, OTHER_KEY)
+        if index not in self._names:
+            self.refused += 1
+        elif (method, name) == OTHER_KEY:
+            self.overflowed = True
+        failures, size = whole(values[2], requests), measure(values[6])
+        sketch = _sketch(values[7], requests)
+        times = _Times.of(sketch or {}, *values[3:6])
+        self.refused += (failures is None) + (size is None) + (sketch is None) + times.repaired
+        found = percentiles(sketch or {}, low=times.min_ms, high=times.max_ms)
+        return SampleRow(
+            method=method,
+            name=name,
+            requests=requests,
+            failures=failures or 0,
+            sum_ms=times.sum_ms,
+            bytes=round(size or 0),
+            min_ms=times.min_ms,
+            max_ms=times.max_ms,
+            p50_ms=found["p50_ms"],
+            p90_ms=found["p90_ms"],
+            p95_ms=found["p95_ms"],
+            p99_ms=found["p99_ms"],
+            p999_ms=found["p999_ms"],
+            sketch=sketch or {},
+        )
+
+    def _announce(self, document: Mapping[str, Any]) -> None:
+        for entry in self._list(document, "names", MAX_ENDPOINTS + 1):
+            match entry:
+                case [int(index), str(method), str(name)] if whole(index, MAX_ENDPOINTS) is not None:
+                    self._name(index, (text(method, MAX_NAME_CHARS), text(name, MAX_NAME_CHARS)))
+                case _:
+                    self.refused += 1
+        for entry in self._list(document, "errors_new", MAX_ERRORS + 1):
+            match entry:
+                case [int(index), str(method), str(name), str(said)] if whole(index, MAX_ERRORS) is not None:
+                    error = Error(text(method, MAX_NAME_CHARS), text(name, MAX_NAME_CHARS), text(said, MAX_ERROR_CHARS))
+                    self.refused += self.errors.setdefault(index, error) != error
+                case _:
+                    self.refused += 1
+
+    def _name(self, index: int, key: Key) -> None:
+        """What an index stands for never changes, and there are no more endpoints than a run may have."""
+        if index not in self._names and key != OTHER_KEY:
+            named = sum(known != OTHER_KEY for known in self._names.values())
+            key = key if named < MAX_ENDPOINTS else OTHER_KEY
+        self.refused += self._names.setdefault(index, key) != key
+
+    def _errors(self, document: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+        found: dict[int, int] = {}
+        for entry in self._list(document, "errors", MAX_ERRORS + 1):
+            match entry:
+                case [int(index), int(count)] if index in self.errors and whole(count):
+                    found[index] = found.get(index, 0) + count
+                case _:
+                    self.refused += 1
+        return tuple(found.items())
+
+    def _list(self, document: Mapping[str, Any], key: str, most: int) -> list[Any]:
+        """The first `most` entries; the child writes no more."""
+        found = document.get(key, [])
+        if not isinstance(found, list):
+            self.refused += 1
+            return []
+        self.refused += max(0, len(found) - most)
+        return found[:most]
+
+    def _checked(self, good: dict[str, int], said: object) -> dict[str, int]:
+        self.refused += len(said) - len(good) if isinstance(said, dict) else 1
+        return good
+
+    def _look_at_clock(self, document: Mapping[str, Any]) -> None:
+        """The clock of the day against the monotonic one, both read at one moment: late lines are no step."""
+        wall, mono = measure(document.get("wall"), MAX_TIME), measure(document.get("mono"))
+        if wall is None or mono is None:
+            return
+        if self._clock_offset is None:
+            self._clock_offset = wall - mono
+        step = wall - mono - self._clock_offset
+        if abs(step) > CLOCK_STEP_SECONDS and not self.stepped_s:
+            self.stepped_s = step
+
+    def _close(self, document: Mapping[str, Any]) -> None:
+        seq, requests = whole(document.get("seq")), whole(document.get("requests"))
+        failures = whole(document.get("failures"))
+        if seq is None or requests is None or failures is None:
+            self.refused += 1
+            self._refused_lines += 1
+            return
+        self.nonsense = max(self.nonsense, sum(_counts(document.get("refused")).values()))
+        self.closing = Closing(seq, requests, failures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Sum, minimum and maximum of a row as far as its sketch bears them out."""
+
+    sum_ms: float
+    min_ms: float | None
+    max_ms: float | None
+    repaired: int
+    """How many of them were wrong."""
+
+    @classmethod
+    def of(cls, sketch: Sketch, sum_ms: object, min_ms: object, max_ms: object) -> _Times:
+        if not sketch:
+            said = sum(value is not None and value != 0 for value in (sum_ms, min_ms, max_ms))
+            return cls(0.0, None, None, said)
+        first, last = min(sketch), max(sketch)
+        least, most = _inside(min_ms, first), _inside(max_ms, last)
+        if least is not None and most is not None and least > most:
+            least = most = None
+        count = sum(sketch.values())
+        low = _lower_ms(first) if least is None else least
+        high = _upper_ms(last) if most is None else most
+        total = measure(sum_ms)
+        if total is None or not count * low / _TOLERANCE <= total <= count * high * _TOLERANCE:
+            total = None
+        repaired = sum(value is None for value in (least, most, total))
+        if total is None:
+            total = sum(middle_ms(bucket) * count for bucket, count in sketch.items())
+        return cls(total, least, most, repaired)
+
+
+def _inside(value: object, bucket: int) -> float | None:
+    """A time that lies in the bucket, or nearly; else `None`."""
+    ms = measure(value, MAX_MS)
+    if ms is None or not _lower_ms(bucket) / _TOLERANCE <= ms <= _upper_ms(bucket) * _TOLERANCE:
+        return None
+    return ms
+
+
+def _lower_ms(bucket: int) -> float:
+    return upper_ms(bucket - 1) if bucket else 0.0
+
+
+def _upper_ms(bucket: int) -> float:
+    return upper_ms(bucket) if bucket < LAST_BUCKET else MAX_MS
+
+
+def _sketch(pairs: object, most: int) -> dict[int, int] | None:
+    """Of `[bucket, count, …]`, with at most so many requests in all; `None` for anything else."""
+    if not isinstance(pairs, list) or len(pairs) % 2 or not {type(value) for value in pairs} <= {int}:
+        return None
+    sketch = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    if 2 * len(sketch) != len(pairs):
+        return None
+    if sketch and not (min(sketch) >= 0 and max(sketch) <= LAST_BUCKET and min(sketch.values()) > 0):
+        return None
+    return sketch if sum(sketch.values()) <= most else None
+
+
+def _health(document: Mapping[str, Any]) -> Health:
+    size = measure(document.get("rss"))
+    return Health(
+        target_users=whole(document.get("target")),
+        in_flight=whole(document.get("in_flight")),
+        oldest_ms=measure(document.get("oldest_ms")),
+        lag_ms=measure(document.get("lag_ms")),
+        cpu_percent=measure(document.get("cpu")),
+        rss_bytes=None if size is None else round(size),
+        open_files=whole(document.get("fds")),
+    )
+
+
+def _counts(values: object) -> dict[str, int]:
+    """Those entries of a mapping that are names with counts."""
+    if not isinstance(values, dict):
+        return {}
+    return {text(key, MAX_NAME_CHARS): count for key, count in values.items() if whole(count) is not None}
+
+
+def parse(line: str) -> Mapping[str, Any]:
+    """A line's JSON object, empty for anything else. NaN and the infinities, which are no JSON, become `None`."""
+    if not line.startswith("{"):
+        return {}
+    try:
+        document = json.loads(line, parse_constant=lambda _: None)
+    except (ValueError, RecursionError, MemoryError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+class Samples:
+    """Examples of failing requests out of the lines of `failed.ndjson`; no more of them than a run may have."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._lines_left = 4 * most
+        self._by_error: dict[int, int] = {}
+
+    def feed(self, lines: Iterable[str]) -> list[FailureSample]:
+        found = []
+        for line in lines:
+            if not self._left or not self._lines_left:
+                break
+            self._lines_left -= 1
+            sample = sample_of(parse(line))
+            if sample is not None and self._by_error.get(sample.error, 0) < SAMPLES_PER_ERROR:
+                self._by_error[sample.error] = self._by_error.get(sample.error, 0) + 1
+                self._left -= 1
+                found.append(sample)
+        return found
+
+
+def sample_of(values: Mapping[str, Any]) -> FailureSample | None:
+    error, t = whole(values.get("error"), MAX_ERRORS), measure(values.get("t"), MAX_TIME)
+    if error is None or t is None:
+        return None
+    try:
+        return FailureSample(
+            error=error,
+            t=t,
+            method=text(values.get("method"), MAX_NAME_CHARS),
+            url=text(values.get("url"), MAX_URL_CHARS),
+            status=whole(values.get("status"), 999),
+            response_ms=measure(values.get("response_ms"), MAX_MS),
+            request_headers=_headers(values.get("request_headers")),
+            response_headers=_headers(values.get("response_headers")),
+            body=text(values.get("body"), MAX_BODY_CHARS),
+            body_bytes=whole(values.get("body_bytes")),
+        )
+    except TypeError:
+        return None
+
+
+def _headers(values: object) -> dict[str, str]:
+    entries = list(values.items())[:MAX_HEADERS] if isinstance(values, dict) else []
+    return {
+        text(name, MAX_NAME_CHARS): text(value, MAX_HEADER_CHARS) for name, value in entries if isinstance(value, str)
+    }
