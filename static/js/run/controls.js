@@ -1,4 +1,4 @@
-/** Stop, abort, run again, notes: what those may do who may control the run. */
+/** Stop, abort, run again: what those may do who may control the run. */
 
 import { setHidden, setText } from "./dom.js";
 import { isOver } from "./phase.js";
@@ -24,7 +24,6 @@ export class Controls {
     this.stop?.addEventListener("click", () => this.#stopClicked());
     root.querySelector("[data-act=abort]")?.addEventListener("click", () => this.#askAbort());
     this.again?.addEventListener("click", () => this.#runAgain());
-    root.querySelector("[data-note-form]")?.addEventListener("submit", (event) => this.#addNote(event));
   }
 
   render(run) {
@@ -88,19 +87,6 @@ export class Controls {
       const fresh = await this.api.post("../", wish, { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) });
       location.assign(new URL(fresh.url, location.href).pathname);
     }, () => (this.again.disabled = false));
-  }
-
-  #addNote(event) {
-    event.preventDefault();
-    const form = event.target;
-    const field = form.elements.text;
-    const button = form.querySelector("button");
-    if (!field.value.trim()) return;
-    button.disabled = true;
-    this.#act(async () => {
-      await this.api.post("events/", { text: field.value.trim() });
-      field.value = "";
-    }).finally(() => (button.disabled = false));
   }
 
   async #act(act, onFailure = () => {}) {

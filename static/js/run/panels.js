@@ -1,9 +1,11 @@
-/** The quieter tabs: failures, exceptions, events, details, files. Each draws itself anew when its data changed. */
+/** The quieter tabs: exceptions, events, details, files. Each draws itself anew when its data changed. */
 
 import { icon, make, setHidden, setText } from "./dom.js";
+import { eventWords } from "./events.js";
 import { fileLink, filesOf } from "./files.js";
 import { actorName, bytes, count, duration, moment, oneLine, percentage, plain, time, utc } from "./format.js";
 import { elapsed } from "./phase.js";
+import { drawCompared } from "./reconcile.js";
 import { text } from "./text.js";
 
 const MOST_ROWS = 500;
@@ -14,17 +16,6 @@ const when = (at, show = time) => make("span", { class: "nowrap", title: at ? ut
 function showSome(panel, some) {
   setHidden(panel.querySelector("[data-some]"), some === 0);
   setHidden(panel.querySelector("[data-none]"), some > 0);
-}
-
-export function drawFailures(panel, { failures }) {
-  showSome(panel, failures.length);
-  const rows = [...failures].sort((a, b) => b.occurrences - a.occurrences).slice(0, MOST_ROWS);
-  panel.querySelector("tbody").replaceChildren(...rows.map((row) => make("tr", {},
-    make("td", { class: "num tone-failed", text: count(row.occurrences) }),
-    make("td", { class: "cell-name" }, make("bdi", { title: oneLine(row.name), text: oneLine(`${row.method} ${row.name}`) })),
-    make("td", { class: "cell-error mono" }, make("bdi", { text: plain(row.error) })),
-    make("td", { class: "num" }, when(row.first_seen)),
-    make("td", { class: "num" }, when(row.last_seen)))));
 }
 
 export function drawExceptions(panel, { exceptions }) {
@@ -39,7 +30,10 @@ export function drawExceptions(panel, { exceptions }) {
   }));
 }
 
-const EVENT_ICONS = { state: "state-running", note: "pencil", step: "check", warning: "warning" };
+const EVENT_ICONS = {
+  state: "state-running", note: "pencil", step: "check", warning: "warning", control: "users", stall: "warning", stall_over: "check", request: "stop",
+};
+const AROUND_S = 30; // seconds on both sides of a moment that the charts then show
 
 export function drawEvents(panel, { events, run }) {
   showSome(panel, events.length);
@@ -47,15 +41,24 @@ export function drawEvents(panel, { events, run }) {
   panel.querySelector("[data-some]").replaceChildren(...[...events].reverse().map((event) => {
     const since = start === null ? null : (Date.parse(event.at) - start) / 1000;
     return make("li", { class: `event event-${event.kind in EVENT_ICONS ? event.kind : "other"}` },
-      when(event.at),
+      eventTime(event),
       make("span", { class: "muted num event-since", text: since !== null && since >= 0 ? duration(since) : "" }),
       make("span", { class: "event-kind" }, icon(EVENT_ICONS[event.kind] ?? "info"), kindText(event.kind)),
-      make("bdi", { class: "event-text", text: event.text }),
+      make("bdi", { class: "event-text", text: eventWords(event) }),
       event.by ? make("span", { class: "muted nowrap", text: actorName(event.by) }) : null);
   }));
 }
 
+/** When it was, or from when to when; a way to see that time in the charts. */
+function eventTime({ at, until }) {
+  const [from, to] = [Date.parse(at), Date.parse(until ?? at)].map((moment) => Math.floor(moment / 1000));
+  const margin = until ? Math.max(2, Math.round((to - from) / 10)) : AROUND_S;
+  return make("a", { class: "event-time nowrap", href: `#events&from=${from - margin}&to=${to + margin}`, title: until ? `${utc(at)} – ${utc(until)}` : utc(at),
+    text: until ? `${time(at)}–${time(until)}` : time(at) });
+}
+
 const kindText = (kind) => (kind in EVENT_ICONS ? text(`event_${kind}`) : kind);
+
 export function drawDetails(panel, store) {
   const { run } = store;
   const { reconciliation: check, generator } = run;
@@ -69,9 +72,9 @@ export function drawDetails(panel, store) {
       [text("locust"), count(check.locust)],
       [text("difference"), make("span", { class: isEqual ? "tone-passed" : "tone-invalid" },
         icon(isEqual ? "check" : "warning"), ` ${count(check.difference)}`)],
-      ...(check.endpoints ?? []).slice(0, 20).map((one) => [oneLine(`${one.method ?? ""} ${one.name ?? ""}`, 80), count(one.difference)]),
     ]);
   }
+  drawCompared(panel, store);
   const peak = generator?.cpu_peak_percent;
   const cpu = percentage(generator?.cpu_percent);
   fillFacts(panel.querySelector("[data-course]"), [

@@ -163,15 +163,16 @@ export class Store {
   }
 
   #learn(endpoints) {
-    for (const { index, method, name, totals } of endpoints) {
+    for (const { index, method, name, totals, locust = null, difference = null } of endpoints) {
       const before = this.endpoints.get(index);
       if (before) {
         before.totals = totals ?? before.totals;
+        Object.assign(before, { locust, difference });
         continue;
       }
       const label = method ? `${method} ${name}` : name;
       const look = this.palette.lookOf(label);
-      this.endpoints.set(index, { index, method, name, label, totals: totals ?? {}, look, spark: this.#sparkOf(index) });
+      this.endpoints.set(index, { index, method, name, label, totals: totals ?? {}, locust, difference, look, spark: this.#sparkOf(index) });
       // Announced while the run goes on: its past is empty, so it can be followed without asking the server.
       const isNew = this.latest !== null && this.recent.length > 0;
       if (isNew && this.series.columns.size <= MAX_SERIES && !this.series.has(index)) this.series.addKey(index);

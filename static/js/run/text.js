@@ -1,7 +1,7 @@
 /** Sentences of the page, translated by the server: `<template id="run-text">` holds them by name. */
 
 const sentences = new Map();
-const source = document.getElementById("run-text");
+const source = globalThis.document?.getElementById("run-text");
 for (const element of source?.content.querySelectorAll("[data-text]") ?? []) {
   sentences.set(element.dataset.text, element.textContent.trim());
 }
