@@ -3,16 +3,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.child.stages import Stage, users_at
+from workers.child.stages import Stage, ramp, stage_at, users_at
 
 stages = st.lists(
     st.builds(Stage, st.floats(1, 100), st.integers(0, 1_000), st.floats(0.01, 1_000)), min_size=1, max_size=5
 )
 
 
-def test_a_ramp_goes_up_holds_and_comes_down() -> None:
+def test_a_ramp_goes_up_holds_and_comes_down_and_its_end_is_held() -> None:
     profile = [Stage(4, 6, 2), Stage(3, 1, 10)]
-    assert [users_at(profile, second) for second in range(8)] == [2, 4, 6, 6, 1, 1, 1, None]
+    assert [users_at(profile, second) for second in range(8)] == [2, 4, 6, 6, 1, 1, 1, 1]
+    assert [stage_at(profile, second) for second in range(8)] == [0, 0, 0, 0, 1, 1, 1, 1]
 
 
 def test_a_stage_shorter_than_its_ramp_hands_on_where_it_got_to() -> None:
@@ -20,13 +21,26 @@ def test_a_stage_shorter_than_its_ramp_hands_on_where_it_got_to() -> None:
 
 
 def test_slow_ramps_start_with_one_user() -> None:
-    assert [users_at([Stage(6, 3, 0.5)], second) for second in range(6)] == [1, 1, 1, 2, 2, 3]
+    assert [users_at([Stage(6, 3, 0.5)], second) for second in range(6)] == [1, 1, 2, 2, 3, 3]
+
+
+def test_a_ramp_steps_once_a_second_only() -> None:
+    assert [ramp(10, 20, 2.5, tenth / 10) for tenth in (0, 1, 9, 10, 19, 20)] == [12, 12, 12, 15, 15, 17]
+    assert [ramp(10, 0, 3, seconds) for seconds in (-0.1, 0, 1, 5)] == [10, 7, 4, 0]
+
+
+def test_rounding_does_not_hold_up_a_user() -> None:
+    assert ramp(0, 100, 0.29, 100) == 30
 
 
 @given(stages, st.floats(0, 600))
 def test_users_stay_within_the_profile(profile: list[Stage], elapsed: float) -> None:
-    users = users_at(profile, elapsed)
-    if elapsed >= sum(stage.duration_s for stage in profile) + 1e-6:
-        assert users is None
-    elif users is not None:
-        assert 0 <= users <= max(stage.users for stage in profile)
+    assert 0 <= users_at(profile, elapsed) <= max(stage.users for stage in profile)
+
+
+@given(stages, st.floats(0, 600))
+def test_users_change_no_faster_than_the_stage_says(profile: list[Stage], elapsed: float) -> None:
+    before, after = users_at(profile, elapsed), users_at(profile, elapsed + 0.5)
+    first, last = stage_at(profile, elapsed), stage_at(profile, elapsed + 0.5)
+    rates = [stage.spawn_rate for stage in profile[first : last + 1]]
+    assert abs(after - before) <= sum(max(1, rate + 1) for rate in rates)

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.lock
 import locust
 import locust.main
 
-from . import patches, recorder
-
-try:
-    from . import exact
-except ImportError:
-    exact = None  # type: ignore[assignment]
-from .shape import StagesShape
+from . import exact, patches, recorder
+from .shape import Driver
 from .stages import Stage
+from .steering import Course, Inbox, Wish
 
 EXIT_STOPPED_BEFORE_START = 41
 RUN_TIME_TOLERANCE_SECONDS = 0.5
+STEERING_SECONDS = 0.25
 
 
 def main(config: dict[str, Any]) -> None:
@@ -49,6 +47,8 @@ class Run:
         self.config = config
         self.collector: Any = None
         self.environment: Any = None
+        self.driver: Driver | None = None
+        self.inbox = Inbox(Path(config["steering"]))
         self.own_shape = ""
         self.started: float | None = None
         self.ended: float | None = None
@@ -63,14 +63,17 @@ class Run:
         on.spawning_complete.add_listener(self.on_spawning_complete)
         on.cpu_warning.add_listener(lambda cpu_usage, **_: self.events.write("cpu_warning", cpu_percent=cpu_usage))
         on.request.add_listener(self.on_first_request)
-        _look_at_clock_after(on.init)
 
     def on_init(self, environment: Any, **_: object) -> None:
         self.environment = environment
         self.own_shape = type(environment.shape_class).__name__ if environment.shape_class else ""
-        if self.stages and not self.own_shape:
-            environment.shape_class = StagesShape(self.stages)
-        if self.config.get("collector") == "exact" and exact is not None:
+        _stop_once(environment.runner)
+        if not self.own_shape:
+            options = environment.parsed_options
+            plain = Stage(self.run_time_s, options.num_users, options.spawn_rate)
+            course = Course(self.stages or [plain], slopes=bool(self.stages))
+            self.driver = Driver(environment, course, self.report_steered)
+        if self.config.get("collector") == "exact":
             self.collector = exact.start(self.config, environment, self.events)
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self.on_signal)
@@ -82,18 +85,32 @@ class Run:
             return
         self.started = time.monotonic()
         self.events.write("test_start")
-        if self.environment.shape_class:  # with a shape Locust does not look at --run-time
-            gevent.get_hub().loop.update_now()
-            gevent.spawn_later(self.run_time_s, self.stop)
+        gevent.spawn(self.watch, self.started)
+
+    def watch(self, started: float) -> None:
+        """End the run when its time is over, which people may change, and hear what else they want."""
+        while (left := started + self.run_time_s - time.monotonic()) > 0:
+            gevent.sleep(min(left, STEERING_SECONDS))
+            if (wish := self.inbox.read()) is not None:
+                self.steer(wish)
+        self.stop()
+
+    def steer(self, wish: Wish) -> None:
+        self.run_time_s = wish.run_time_s
+        if self.driver is not None:
+            self.driver.steer(wish)
+        else:  # the script's own shape decides about users
+            self.report_steered(wish.revision)
+
+    def report_steered(self, revision: int) -> None:
+        self.events.write("steered", revision=revision)
 
     def on_first_request(self, **_: object) -> None:
         locust.events.request.remove_listener(self.on_first_request)
         self.events.write("first_request")
 
     def on_spawning_complete(self, user_count: int, **_: object) -> None:
-        shape = self.environment.shape_class
-        if not isinstance(shape, StagesShape) or user_count in {stage.users for stage in shape.stages}:
-            self.events.write("spawning_complete", users=user_count)
+        self.events.write("spawning_complete", users=user_count)
 
     def on_test_stopping(self, **_: object) -> None:
         self.ended = self.ended or time.monotonic()
@@ -106,13 +123,7 @@ class Run:
 
     def stop(self) -> None:
         """End the run as its run time would: users stop, then the report is written."""
-        if self.ended is not None:
-            return
-        if self.environment.shape_class:
-            # The main greenlet waits for the shape. Ending the shape under it would make it stop the users twice.
-            interrupt = KeyboardInterrupt()
-            gevent.get_hub().handle_system_error(KeyboardInterrupt, interrupt)
-        else:
+        if self.ended is None:
             self.environment.runner.quit()
 
     def write_final(self, exit_code: int) -> None:
@@ -138,15 +149,12 @@ class Run:
         return "shape" if self.own_shape else "script"
 
 
-def _look_at_clock_after(hook: Any) -> None:
-    """Locust sets the timer of --run-time right after `init`, counted from when its loop last looked at the clock.
+def _stop_once(runner: Any) -> None:
+    """The main greenlet stops the users as soon as the shape's ends: twice, if somebody else has just begun to."""
+    stop, lock = runner.stop, gevent.lock.RLock()
 
-    That was before the import of a script that may be slow, by which the run would be too short.
-    """
-    fire = hook.fire
+    def stop_once() -> None:
+        with lock:
+            stop()  # returns at once when all has stopped
 
-    def fire_and_look(**kwargs: Any) -> None:
-        fire(**kwargs)
-        gevent.get_hub().loop.update_now()
-
-    hook.fire = fire_and_look
+    runner.stop = stop_once

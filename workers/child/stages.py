@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+ROUNDING = 1e-9
+"""0.29 users a second are 29 after 100 s, although 0.29 * 100 is a little less."""
+
 
 class Stage(NamedTuple):
     """The fields of `workers.spec.Stage`, as they arrive in `launch.json`."""
@@ -13,22 +16,37 @@ class Stage(NamedTuple):
     spawn_rate: float
 
 
-def users_at(stages: Sequence[Stage], elapsed_s: float) -> int | None:
-    """Users wanted for the second that begins `elapsed_s` after the start; `None` when all stages are over.
+def users_at(stages: Sequence[Stage], elapsed_s: float) -> int:
+    """Users wanted `elapsed_s` after the start; once all stages are over, as many as at their end.
 
     A stage that is too short for its ramp ends where it got to, and the next goes on from there.
     """
     users = 0
     for stage in stages:
         if elapsed_s < stage.duration_s:
-            return _ramp(users, stage, elapsed_s + 1)
-        users = _ramp(users, stage, stage.duration_s)
+            return ramp(users, stage.users, stage.spawn_rate, elapsed_s)
+        users = ramp(users, stage.users, stage.spawn_rate, math.ceil(stage.duration_s) - 1)
         elapsed_s -= stage.duration_s
-    return None
+    return users
 
 
-def _ramp(users: int, stage: Stage, seconds: float) -> int:
-    change = max(1, math.floor(stage.spawn_rate * seconds))
-    if users < stage.users:
-        return min(stage.users, users + change)
-    return max(stage.users, users - change)
+def stage_at(stages: Sequence[Stage], elapsed_s: float) -> int:
+    """Index of the stage that goes on `elapsed_s` after the start; once all are over, of the last."""
+    for index, stage in enumerate(stages):
+        if elapsed_s < stage.duration_s:
+            return index
+        elapsed_s -= stage.duration_s
+    return len(stages) - 1
+
+
+def ramp(start: int, target: int, rate: float, elapsed_s: float) -> int:
+    """Users on the way from `start` to `target`, `rate` a second in steps of a second, as Locust makes them.
+
+    The first step is at once; a rate below 1 a second adds one user then, and the next when its time has come.
+    """
+    if elapsed_s < 0:
+        return start
+    change = math.floor(rate * math.floor(elapsed_s) + max(rate, 1.0) + ROUNDING)
+    if start < target:
+        return min(target, start + change)
+    return max(target, start - change)
