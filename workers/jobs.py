@@ -140,7 +140,7 @@ def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcom
     _persistently(lambda: finish.keep_files(lease.run_id, artifact_files(folder)))
 
     def write() -> None:
-        fields = finish.file_results(recorder, outcome.final)
+        fields = finish.file_results(recorder, outcome)
         fields["diagnosis"] = finish.diagnosis(outcome.diagnosis)
         run = Run.objects.get(pk=lease.run_id)
         doubt = finish.doubts(run, fields, outcome)

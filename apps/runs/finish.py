@@ -24,13 +24,12 @@ from apps.runs.rows import endpoint_totals
 from apps.runs.states import State, Verdict
 from workers.diagnosis import Diagnosis
 from workers.outcome import Outcome, Reason
-from workers.samples import FinalTotals
 from workers.tail import open_regular
 
 log = logging.getLogger(__name__)
 
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
-GAP_WARNINGS = frozenset({"collector_stalled", "collector_stopped", "bad_rows"})
+GAP_WARNINGS = frozenset({"collector_stalled", "collector_stopped", "bad_rows", "samples_lost"})
 """Warnings of the engine that mean: what it could read is not all there was."""
 
 ENDED_BY = {
@@ -52,16 +51,23 @@ ARTIFACT_NAMES = {
 """Attribute of `workers.command.RunFolder` → name under which a file is kept."""
 
 
-def file_results(recorder: Recorder, final: FinalTotals | None) -> dict[str, Any]:
-    """Store Locust's final figures; returns the fields of the run that follow from them. Raises Fenced."""
+def file_results(recorder: Recorder, outcome: Outcome) -> dict[str, Any]:
+    """Store the last figures; returns the fields of the run that follow from them. Raises Fenced.
+
+    Our own figures where we counted every request ourselves, Locust's otherwise.
+    """
     recorder.finish_blocks()
     fields: dict[str, Any] = {"current_users": 0}
+    final = outcome.final
+    told = outcome.collected or final
+    if told is not None:
+        exceptions = told.exceptions if final is None else final.exceptions
+        recorder.tables(told.failures, exceptions)
+        recorder.totals(told.total, told.endpoints)
+        fields["totals"] = endpoint_totals(told.total, _measured_seconds(recorder.run_id))
     if final is not None:
-        recorder.tables(final.failures, final.exceptions)
-        recorder.totals(final.total, final.endpoints)
-        fields["totals"] = endpoint_totals(final.total, _measured_seconds(recorder.run_id))
-    # The coarsest tier holds the same counts as the seconds; a day of those would not fit into memory.
-    fields["reconciliation"] = reconcile(tiers.read(recorder.run_id, tiers.TIERS[-1]), recorder.index_of, final)
+        recorder.locust_counts(final.endpoints)
+    fields["reconciliation"] = reconcile(tiers.request_counts(recorder.run_id), recorder.index_of, final)
     return fields
 
 
@@ -79,8 +85,9 @@ def doubts(run: Run, fields: Mapping[str, Any], outcome: Outcome) -> list[str]:
 
 
 def _had_its_time(run: Run, outcome: Outcome) -> bool:
-    """Whether the users that were asked for could have been there: nobody and no other plan ended it before."""
-    return outcome.reason == Reason.RUN_TIME_OVER and not run.stages and not outcome.own_shape
+    """Whether the users that were asked for could have been there: nobody and no other plan changed or ended it."""
+    has_own_plan = run.stages or outcome.own_shape or run.steering_revision > 0
+    return outcome.reason == Reason.RUN_TIME_OVER and not has_own_plan
 
 
 def _measured_seconds(run_id: UUID) -> float:

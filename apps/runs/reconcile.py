@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from apps.runs.blocks import TOTAL, Row
-from workers.samples import EndpointTotals, FinalTotals
+from apps.runs.blocks import TOTAL
+from workers.samples import OTHER, EndpointTotals, FinalTotals
 
 TOLERANCE = 0.001
 """Share of Locust's total by which the collected requests may differ before the run is invalid."""
@@ -16,12 +16,12 @@ MAX_LISTED = 50
 IndexOf = Callable[[EndpointTotals], int | None]
 
 
-def reconcile(rows: Iterable[Row], index_of: IndexOf, final: FinalTotals | None) -> dict[str, Any]:
+def reconcile(collected: Mapping[int, int], index_of: IndexOf, final: FinalTotals | None) -> dict[str, Any]:
     """`{"collected", "locust", "difference", "source", "endpoints": [those that differ]}`.
 
-    `rows` are stored rows of any one tier, read back; `difference` = collected - locust, None when Locust never said.
+    `collected`: requests by endpoint of what is stored, read back; `difference` = collected - locust, None when Locust
+    never said.
     """
-    collected = _sums(rows)
     total = collected.get(TOTAL, 0)
     if final is None:
         return {"collected": total, "locust": None, "difference": None, "source": None, "endpoints": []}
@@ -41,24 +41,27 @@ def is_off(result: Mapping[str, Any]) -> bool:
     return any(difference is not None and abs(difference) > TOLERANCE * (locust or 0) for difference, locust in pairs)
 
 
-def _sums(rows: Iterable[Row]) -> dict[int, int]:
-    sums: dict[int, int] = {}
-    for row in rows:
-        for cell in row.cells:
-            sums[cell.endpoint] = sums.get(cell.endpoint, 0) + cell.requests
-    return sums
-
-
 def _differing(
     collected: Mapping[int, int], index_of: IndexOf, endpoints: Sequence[EndpointTotals]
 ) -> list[dict[str, Any]]:
-    rows = []
-    for endpoint in endpoints:
+    """Names that we counted together are compared together."""
+    groups: dict[object, list[EndpointTotals]] = {}
+    for place, endpoint in enumerate(endpoints):
         index = index_of(endpoint)
-        counted = collected.get(index, 0) if index is not None else 0
-        if counted != endpoint.requests:
-            names = {"method": endpoint.method, "name": endpoint.name}
+        groups.setdefault(("unknown", place) if index is None else index, []).append(endpoint)
+    rows = []
+    for key, group in groups.items():
+        counted = collected.get(key, 0) if isinstance(key, int) else 0
+        told = sum(endpoint.requests for endpoint in group)
+        if counted != told:
+            method, name = (group[0].method, group[0].name) if len(group) == 1 else ("", OTHER)
             rows.append(
-                names | {"collected": counted, "locust": endpoint.requests, "difference": counted - endpoint.requests}
+                {
+                    "method": method,
+                    "name": name,
+                    "collected": counted,
+                    "locust": told,
+                    "difference": counted - told,
+                }
             )
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +14,19 @@ from django.db.models import F, Q
 
 from apps.runs import rows, tiers
 from apps.runs.lease import Lease
-from apps.runs.models import Endpoint, Failure, LogChunk, RunEvent, ScriptException
+from apps.runs.models import Endpoint, Failure, FailureSample, LogChunk, Run, RunEvent, ScriptException
 from apps.runs.notify import ring_pages
-from workers.samples import MAX_ENDPOINTS, EndpointTotals, ExceptionRow, FailureRow, Tick
+from workers import samples as measured
+from workers.samples import (
+    MAX_ENDPOINTS,
+    MAX_ERRORS,
+    MAX_SAMPLES,
+    SAMPLES_PER_ERROR,
+    EndpointTotals,
+    ExceptionRow,
+    FailureRow,
+    Tick,
+)
 
 LOG_CHUNKS_KEPT = 400
 """Newest pieces of the log kept in the database; the whole log becomes an artifact."""
@@ -29,15 +40,19 @@ class Recorder:
 
     lease: Lease
     indexes: dict[rows.Key, int] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    """Names of the user classes, in order of their columns; only ever appended to."""
     sums: rows.Sums = field(default_factory=rows.Sums)
     last_seq: int = 0
     rolled_minute: int = 0
     log_seq: int = 0
     warned: set[str] = field(default_factory=set)
+    samples: Counter[int] = field(default_factory=Counter)
+    """How many failing requests were handed in, by error."""
     cpu_peak: float = 0.0
     peak_users: int = 0
     percentiles: Mapping[str, float] = field(default_factory=dict)
-    """Over all requests so far, as Locust last said."""
+    """Over all requests so far, as the collector last said."""
     unsure: bool = False
     """A transaction failed, so nobody knows whether it was committed."""
 
@@ -53,25 +68,46 @@ class Recorder:
             return
         with self._filing() as stored_seq:
             indexes = self._with_new(self.indexes, (rows.key_of(row) for tick in fresh for row in tick.rows))
+            classes = self._with_new_classes(fresh)
             if missing := [tick for tick in fresh if tick.seq > stored_seq]:
-                tiers.append(self.run_id, [rows.stored_row(tick, indexes) for tick in missing])
+                tiers.append(self.run_id, [rows.stored_row(tick, indexes, classes) for tick in missing])
             sums = rows.added(self.sums, fresh)
             self._write_progress(fresh, sums)
         # Remembered only now: after a failed transaction the same ticks come again.
-        self.indexes, self.sums, self.last_seq = indexes, sums, fresh[-1].seq
+        self.indexes, self.classes, self.sums, self.last_seq = indexes, classes, sums, fresh[-1].seq
         self._close_minutes(fresh[-1].t)
 
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
-        """Replace the failures and exceptions by what Locust says now. Raises Fenced."""
+        """File the failures and exceptions as they are now. Raises Fenced."""
         with self._filing():
             self.lease.write(tables_version=F("tables_version") + 1)
-            Failure.objects.filter(run_id=self.run_id).delete()
-            Failure.objects.bulk_create(rows.failure(self.run_id, row) for row in failures[:MAX_TABLE_ROWS])
+            if any(row.index is not None for row in failures):
+                self._update_failures(failures)
+            else:
+                Failure.objects.filter(run_id=self.run_id).delete()
+                numbered = enumerate(failures[:MAX_TABLE_ROWS])
+                Failure.objects.bulk_create(rows.failure(self.run_id, row, index) for index, row in numbered)
             ScriptException.objects.filter(run_id=self.run_id).delete()
             ScriptException.objects.bulk_create(rows.exception(self.run_id, row) for row in exceptions[:MAX_TABLE_ROWS])
 
+    def failure_samples(self, samples: Sequence[measured.FailureSample]) -> None:
+        """Keep failing requests as examples; the first ones of each error, in the order they come. Raises Fenced."""
+        with self._filing():
+            stored = Counter(FailureSample.objects.filter(run_id=self.run_id).values_list("failure", flat=True))
+            room, seen = MAX_SAMPLES - stored.total(), self.samples.copy()
+            fresh: list[FailureSample] = []
+            for sample in samples:
+                seen[sample.error] += 1
+                # What is stored already came with a transaction that nobody heard of.
+                if stored[sample.error] < seen[sample.error] <= SAMPLES_PER_ERROR and len(fresh) < room:
+                    fresh.append(rows.failure_sample(self.run_id, sample))
+            FailureSample.objects.bulk_create(fresh, batch_size=100)
+            if fresh:
+                self.lease.write(tables_version=F("tables_version") + 1)
+        self.samples = seen
+
     def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
-        """Locust's own totals so far, over all and of each endpoint. Raises Fenced."""
+        """The totals so far, over all and of each endpoint. Raises Fenced."""
         seconds = float(max(1, self.sums.seconds))
         with self._filing():
             self.lease.write(tables_version=F("tables_version") + 1)
@@ -106,14 +142,36 @@ class Recorder:
         with self._filing():
             RunEvent.objects.create(run_id=self.run_id, kind="step", text=text, data=data)
 
-    def warning(self, code: str, text: str) -> None:
+    def warning(self, code: str, text: str, data: Mapping[str, Any] | None = None) -> None:
         """Something that makes the numbers doubtful, once a code and text. Raises Fenced."""
         key = f"{code}:{text}"
         if key in self.warned or len(self.warned) >= MAX_WARNINGS:
             return
         with self._filing():
-            RunEvent.objects.create(run_id=self.run_id, kind="warning", text=text[:500], data={"code": code})
+            facts = {**(data or {}), "code": code}
+            RunEvent.objects.create(run_id=self.run_id, kind="warning", text=text[:500], data=facts)
         self.warned.add(key)
+
+    def stall(self, kind: str, text: str, *, t: int, data: Mapping[str, Any]) -> None:
+        """The beginning (`stall`) or end (`stall_over`) of a time without an answer, at second `t`. Raises Fenced."""
+        with self._filing():
+            if not RunEvent.objects.filter(run_id=self.run_id, kind=kind, data__t=t).exists():
+                at, facts = rows.moment(t), {**data, "t": t}
+                RunEvent.objects.create(run_id=self.run_id, kind=kind, text=text, at=at, data=facts)
+
+    def locust_counts(self, endpoints: Sequence[EndpointTotals]) -> None:
+        """Locust's own number of requests of each endpoint, beside ours. Raises Fenced."""
+        with self._filing():
+            indexes = self._with_new(self.indexes, map(rows.key_of, endpoints))
+            counts: Counter[int] = Counter()
+            for row in endpoints:
+                counts[indexes.get(rows.key_of(row), indexes.get(rows.OTHER_KEY, -1))] += row.requests
+            changed = list(Endpoint.objects.filter(run_id=self.run_id, index__in=counts))
+            for endpoint in changed:
+                endpoint.locust_requests = counts[endpoint.index]
+            Endpoint.objects.bulk_update(changed, ["locust_requests"], batch_size=200)
+            self.lease.write(tables_version=F("tables_version") + 1)
+        self.indexes = indexes
 
     def generator(self, cpu_percent: float, rss_bytes: int, *, loaded: bool) -> None:
         """How the load generator itself is doing; its peak counts while it is `loaded`. Raises Fenced."""
@@ -129,7 +187,7 @@ class Recorder:
 
     def index_of(self, row: EndpointTotals) -> int | None:
         """What blocks call this endpoint; None when no second of it was filed."""
-        return self.indexes.get(rows.key_of(row))
+        return self.indexes.get(rows.key_of(row), self.indexes.get(rows.OTHER_KEY))
 
     @contextmanager
     def _filing(self) -> Iterator[int]:
@@ -142,13 +200,28 @@ class Recorder:
             with transaction.atomic():
                 stored_seq = self.lease.check()
                 if self.unsure:
-                    self.indexes = _stored_indexes(self.run_id)
+                    self.indexes, self.classes = _stored_indexes(self.run_id), _stored_classes(self.run_id)
                 yield stored_seq
                 ring_pages(self.run_id)
         except DatabaseError:
             self.unsure = True
             raise
         self.unsure = False
+
+    def _update_failures(self, failures: Sequence[FailureRow]) -> None:
+        """Errors that have an index keep their row: examples belong to it."""
+        known = {row.index: row for row in Failure.objects.filter(run_id=self.run_id).defer("method", "name", "error")}
+        given = {row.index: row for row in failures[: MAX_ERRORS + 1] if row.index is not None}
+        fresh = [rows.failure(self.run_id, row, index) for index, row in given.items() if index not in known]
+        changed = [stored for index, stored in known.items() if index in given and _is_news(stored, given[index])]
+        Failure.objects.bulk_create(fresh, batch_size=200)
+        Failure.objects.bulk_update(changed, ["occurrences", "first_seen", "last_seen"], batch_size=200)
+
+    def _with_new_classes(self, fresh: Sequence[Tick]) -> list[str]:
+        classes = rows.with_new_classes(self.classes, fresh)
+        if classes != self.classes:
+            self.lease.write(user_classes=classes)
+        return classes
 
     def _write_progress(self, fresh: Sequence[Tick], sums: rows.Sums) -> None:
         last = fresh[-1]
@@ -189,3 +262,16 @@ class Recorder:
 def _stored_indexes(run_id: UUID) -> dict[rows.Key, int]:
     stored = Endpoint.objects.filter(run_id=run_id).values_list("method", "name", "index")
     return {(method, name): index for method, name, index in stored}
+
+
+def _stored_classes(run_id: UUID) -> list[str]:
+    return list(Run.objects.values_list("user_classes", flat=True).get(pk=run_id))
+
+
+def _is_news(stored: Failure, row: FailureRow) -> bool:
+    """Whether this is no longer what is stored; takes over what it is now."""
+    before = stored.occurrences, stored.first_seen, stored.last_seen
+    stored.occurrences = row.occurrences
+    stored.first_seen = None if row.first_seen is None else rows.moment(row.first_seen)
+    stored.last_seen = None if row.last_seen is None else rows.moment(row.last_seen)
+    return before != (stored.occurrences, stored.first_seen, stored.last_seen)

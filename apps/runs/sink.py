@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ from django.utils.translation import gettext_noop
 
 from apps.runs.models import Run
 from apps.runs.recording import Recorder
+from apps.runs.rows import clean
 from apps.runs.states import State
-from workers.samples import EndpointTotals, ExceptionRow, FailureRow, Tick
+from workers.samples import EndpointTotals, ExceptionRow, FailureRow, FailureSample, Tick
 
 STEPS = {
     "process_started": gettext_noop("Locust started"),
@@ -22,6 +24,11 @@ STEPS = {
     "test_stop": gettext_noop("Users stopped"),
 }
 """Events of the engine that are lines of the page's list; `presentation.event` translates the sentence."""
+STALLS = {
+    "stall": gettext_noop("The target does not answer any more"),
+    "stall_over": gettext_noop("The target answers again"),
+}
+MAX_SHAPE_CHARS = 200
 
 
 class RunSink:
@@ -34,8 +41,15 @@ class RunSink:
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """A step, once each; the start of the test also moves the run to `running`."""
         if kind == "warning":
-            self._recorder.warning(str(data.get("code", "")), str(data.get("text", "")))
+            more = data.get("data")
+            facts = _plain(more) if isinstance(more, Mapping) else {}
+            self._recorder.warning(clean(str(data.get("code", "")), 50), clean(str(data.get("text", "")), 500), facts)
             return
+        if kind in STALLS:
+            self._stall(kind, data)
+            return
+        if kind == "ready":
+            self._own_shape(data.get("own_shape"))
         if kind == "test_start":
             self._begin()
         if kind == "stopping":
@@ -50,6 +64,9 @@ class RunSink:
     def tables(self, failures: Sequence[FailureRow], exceptions: Sequence[ExceptionRow]) -> None:
         self._recorder.tables(failures, exceptions)
 
+    def failure_samples(self, samples: Sequence[FailureSample]) -> None:
+        self._recorder.failure_samples(samples)
+
     def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
         self._recorder.totals(total, endpoints)
 
@@ -60,6 +77,15 @@ class RunSink:
         # Loading the script and writing the report keep a core busy too, but distort nothing.
         loaded = "test_start" in self._told and "test_stop" not in self._told
         self._recorder.generator(cpu_percent, rss_bytes, loaded=loaded)
+
+    def _stall(self, kind: str, data: Mapping[str, object]) -> None:
+        t = data.get("t")
+        if isinstance(t, int):
+            self._recorder.stall(kind, STALLS[kind], t=t, data=_plain(data))
+
+    def _own_shape(self, name: object) -> None:
+        if isinstance(name, str) and name:
+            self._recorder.lease.write(own_shape=clean(name, MAX_SHAPE_CHARS))
 
     def _begin(self) -> None:
         """Delivered again after a failure, it must not fail for having been done."""
@@ -76,10 +102,11 @@ def _plain(data: Mapping[str, object]) -> dict[str, Any]:
     """Only small JSON values of what the child said, which is as trustworthy as its script."""
     small: dict[str, Any] = {}
     for key, value in list(data.items())[:20]:
-        if isinstance(value, (int, float, bool)):
-            small[str(key)[:50]] = value
+        name = clean(str(key), 50)
+        if value is None or isinstance(value, (int, bool)) or (isinstance(value, float) and math.isfinite(value)):
+            small[name] = value
         elif isinstance(value, (list, tuple)):
-            small[str(key)[:50]] = [str(item)[:100] for item in value[:50]]
+            small[name] = [clean(str(item), 100) for item in value[:50]]
         else:
-            small[str(key)[:50]] = str(value)[:200]
+            small[name] = clean(str(value), 500)
     return small

@@ -1,8 +1,12 @@
-"""Where rows live: flushed second by second, packed minute by minute, rolled up into coarser tiers."""
+"""Where rows live: flushed second by second, packed minute by minute, rolled up into coarser tiers.
+
+The finest tier may be gone (`retention.py`); what is asked of a run then is answered from the next one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from uuid import UUID
 
 from django.db import transaction
@@ -10,102 +14,173 @@ from django.db.models import QuerySet
 
 from apps.runs import blocks, codec
 from apps.runs.blocks import Row
+from apps.runs.codec import LZMA, ZLIB
 from apps.runs.models import SampleBlock
 
 TIERS = (1, 10, 60)
 """Seconds a row."""
 PACK_SECONDS = {1: 60, 10: 600, 60: 3600}
 """Time span of a packed block of each tier: 60 rows are few enough to read one minute and many enough to compress."""
+PACKING = {1: ZLIB, 10: LZMA, 60: LZMA}
+"""How packed blocks are compressed: what is kept for long as small as can be, the rest as fast."""
+ROWS_AT_ONCE = 600
+"""Rows of a block that is not packed yet."""
 
 
-def append(run_id: UUID, rows: Sequence[Row]) -> None:
+def append(run_id: UUID, rows: Sequence[Row], *, worker: int = 0) -> None:
     """Store fresh one-second rows as a block of their own."""
-    _store(run_id, 1, rows, level=1)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        piece = rows[start : start + ROWS_AT_ONCE]
+        _store(run_id, worker, 1, piece, codec.encode(piece, level=1))
 
 
-def close_spans(run_id: UUID, *, before_t: int) -> None:
+def close_spans(run_id: UUID, *, before_t: int, worker: int = 0) -> None:
     """Pack and roll up everything older than `before_t` (a multiple of 60). Safe to repeat."""
     with transaction.atomic():
-        fresh = _unrolled(run_id, before_t)
+        fresh = read(run_id, 1, from_t=rolled_until(run_id, worker=worker), to_t=before_t - 1, worker=worker)
         for step in TIERS[1:]:
-            if rolled := blocks.roll_up(fresh, step):
-                _store(run_id, step, rolled)
+            span_s = PACK_SECONDS[step]
+            for _, group in groupby(blocks.roll_up(fresh, step), key=lambda row: row.t // span_s):
+                rows = list(group)
+                _store(run_id, worker, step, rows, codec.encode(rows))
         for step in TIERS:
-            _pack(run_id, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step])
+            _pack(run_id, worker, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step])
 
 
-def close_all(run_id: UUID) -> None:
+def close_all(run_id: UUID, *, worker: int = 0) -> None:
     """Pack and roll up a run that is over, its last unfinished minute included. Safe to repeat."""
-    stored = span(run_id)
-    if stored is None:
+    last = _found(run_id, 1, worker).order_by("-first_seq").values_list("last_t", flat=True).first()
+    if last is None:
         return
     with transaction.atomic():
-        close_spans(run_id, before_t=(stored[1] // 60 + 1) * 60)
+        close_spans(run_id, before_t=(last // 60 + 1) * 60, worker=worker)
         for step in TIERS:
-            _pack(run_id, step, stored[1] + PACK_SECONDS[step])
+            _pack(run_id, worker, step, last + PACK_SECONDS[step])
 
 
-def read(run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None) -> list[Row]:
+def read(
+    run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None, worker: int = 0
+) -> list[Row]:
     """Rows of one tier with `from_t <= t <= to_t`, in order."""
-    found = SampleBlock.objects.filter(run_id=run_id, step_s=step_s).order_by("first_seq")
+    return list(each(run_id, step_s, from_t=from_t, to_t=to_t, worker=worker))
+
+
+def each(
+    run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None, worker: int = 0
+) -> Iterator[Row]:
+    """As `read`, one block after the other, for as many rows as there may be."""
+    found = _found(run_id, step_s, worker).order_by("first_seq")
     if from_t is not None:
         found = found.filter(last_t__gte=from_t)
     if to_t is not None:
         found = found.filter(first_t__lte=to_t)
-    rows = _rows(found)
-    return [row for row in rows if (from_t is None or row.t >= from_t) and (to_t is None or row.t <= to_t)]
+    for row in _rows(found):
+        if (from_t is None or row.t >= from_t) and (to_t is None or row.t <= to_t):
+            yield row
 
 
-def read_after(run_id: UUID, seq: int) -> list[Row]:
+def read_after(run_id: UUID, seq: int, *, worker: int = 0) -> list[Row]:
     """One-second rows that came after `seq`, in order."""
-    found = SampleBlock.objects.filter(run_id=run_id, step_s=1, last_seq__gt=seq).order_by("first_seq")
+    found = _found(run_id, 1, worker).filter(last_seq__gt=seq).order_by("first_seq")
     return [row for row in _rows(found) if row.seq > seq]
 
 
-def rolled_until(run_id: UUID) -> int:
+def request_counts(run_id: UUID) -> dict[int, int]:
+    """Requests of the whole run by endpoint, of all workers, without unpacking their sketches."""
+    counts: dict[int, int] = {}
+    # The coarsest tier holds the same counts as the seconds, and outlives them.
+    for data in _data(SampleBlock.objects.filter(run_id=run_id, step_s=TIERS[-1])):
+        block = codec.open_block(data)
+        for endpoint in block.endpoints():
+            chunk = block.chunk_for(endpoint)
+            if chunk is not None:
+                requests = sum(chunk.scalars["requests"][chunk.slice_of(endpoint)])
+                counts[endpoint] = counts.get(endpoint, 0) + requests
+    return counts
+
+
+def rolled_until(run_id: UUID, *, worker: int = 0) -> int:
     """The epoch second up to which the coarser tiers are filled; 0 when they are empty."""
-    last = SampleBlock.objects.filter(run_id=run_id, step_s=60).order_by("-first_seq").values_list("last_t", flat=True)
-    return (last[0] + 60) if last else 0
+    newest = _found(run_id, TIERS[-1], worker).order_by("-first_seq").values_list("last_t", flat=True).first()
+    return 0 if newest is None else newest + TIERS[-1]
 
 
-def span(run_id: UUID) -> tuple[int, int] | None:
-    """The first and the newest second stored; None when there is none."""
-    seconds = SampleBlock.objects.filter(run_id=run_id, step_s=1)
-    first = seconds.order_by("first_seq").values_list("first_t", flat=True).first()
-    last = seconds.order_by("-first_seq").values_list("last_t", flat=True).first()
-    return None if first is None or last is None else (first, last)
+def span(run_id: UUID, *, worker: int = 0) -> tuple[int, int] | None:
+    """The first and the newest second stored, as near as the finest tier left can tell; None when there is none."""
+    for step in TIERS:
+        found = _found(run_id, step, worker)
+        first = found.order_by("first_seq").values_list("first_t", flat=True).first()
+        last = found.order_by("-first_seq").values_list("last_t", flat=True).first()
+        if first is not None and last is not None:
+            return first, last + step - 1
+    return None
 
 
-def _unrolled(run_id: UUID, before_t: int) -> list[Row]:
-    return read(run_id, 1, from_t=rolled_until(run_id), to_t=before_t - 1)
+def is_rolled_up(run_id: UUID) -> bool:
+    """Whether the coarser tiers hold every second that the finest one has, so that it may go."""
+    for worker, first, last in _ends(run_id, 1):
+        coarse = {step: (low, high) for step in TIERS[1:] for at, low, high in _ends(run_id, step) if at == worker}
+        for step in TIERS[1:]:
+            low, high = coarse.get(step, (first + 1, last))
+            if low > first or high + step <= last:
+                return False
+    return True
 
 
-def _pack(run_id: UUID, step_s: int, before_t: int) -> None:
+def _ends(run_id: UUID, step_s: int) -> list[tuple[int, int, int]]:
+    """Of each worker, the first and the last `t` of a tier."""
+    workers = (
+        SampleBlock.objects.filter(run_id=run_id, step_s=step_s).order_by("worker").values_list("worker", flat=True)
+    )
+    ends = []
+    for worker in workers.distinct():
+        found = _found(run_id, step_s, worker)
+        first = found.order_by("first_seq").values_list("first_t", flat=True)[0]
+        ends.append((worker, first, found.order_by("-first_seq").values_list("last_t", flat=True)[0]))
+    return ends
+
+
+def _pack(run_id: UUID, worker: int, step_s: int, before_t: int) -> None:
     """Merge the small blocks of each finished span into one."""
-    small = SampleBlock.objects.filter(run_id=run_id, step_s=step_s, last_t__lt=before_t).order_by("first_seq")
+    small = _found(run_id, step_s, worker).filter(last_t__lt=before_t).order_by("first_seq")
     spans: dict[int, list[SampleBlock]] = {}
-    for block in small.only("id", "first_t", "first_seq"):
+    for block in small.only("id", "first_t", "last_t", "first_seq", "last_seq"):
         spans.setdefault(block.first_t // PACK_SECONDS[step_s], []).append(block)
     for group in spans.values():
         if len(group) > 1:
-            ids = [block.pk for block in group]
-            rows = list(_rows(SampleBlock.objects.filter(pk__in=ids).order_by("first_seq")))
-            SampleBlock.objects.filter(pk__in=ids).delete()
-            _store(run_id, step_s, rows)
+            found = SampleBlock.objects.filter(pk__in=[block.pk for block in group])
+            data = codec.join(list(_data(found.order_by("first_seq"))), compression=PACKING[step_s])
+            found.delete()
+            first, last = group[0], group[-1]
+            _create(run_id, worker, step_s, (first.first_seq, last.last_seq), (first.first_t, last.last_t), data)
+
+
+def _found(run_id: UUID, step_s: int, worker: int) -> QuerySet[SampleBlock]:
+    return SampleBlock.objects.filter(run_id=run_id, worker=worker, step_s=step_s)
 
 
 def _rows(found: QuerySet[SampleBlock]) -> Iterator[Row]:
-    for data in found.values_list("data", flat=True):
-        yield from codec.decode(bytes(data))
+    for data in _data(found):
+        yield from codec.decode(data)
 
 
-def _store(run_id: UUID, step_s: int, rows: Sequence[Row], *, level: int = 6) -> None:
+def _data(found: QuerySet[SampleBlock]) -> Iterator[bytes]:
+    for data in found.values_list("data", flat=True).iterator(chunk_size=10):
+        yield bytes(data)
+
+
+def _store(run_id: UUID, worker: int, step_s: int, rows: Sequence[Row], data: bytes) -> None:
+    _create(run_id, worker, step_s, (rows[0].seq, rows[-1].seq), (rows[0].t, rows[-1].t), data)
+
+
+def _create(run_id: UUID, worker: int, step_s: int, seqs: tuple[int, int], times: tuple[int, int], data: bytes) -> None:
     SampleBlock.objects.create(
         run_id=run_id,
+        worker=worker,
         step_s=step_s,
-        first_seq=rows[0].seq,
-        last_seq=rows[-1].seq,
-        first_t=rows[0].t,
-        last_t=rows[-1].t,
-        data=codec.encode(rows, level=level),
+        first_seq=seqs[0],
+        last_seq=seqs[1],
+        first_t=times[0],
+        last_t=times[1],
+        data=data,
     )

@@ -11,6 +11,7 @@ from apps.runs.models import Run
 from apps.runs.states import State
 from tests.factories import RunFactory
 from workers.samples import EndpointTotals, FinalTotals, SampleRow, Tick
+from workers.sketch import merged, middle_ms
 
 T0 = 1_800_000_000
 """A full hour, so a full minute too: the beginning of what is measured in tests."""
@@ -23,9 +24,21 @@ def sample(name: str, requests: int = 1, **figures: Any) -> SampleRow:
     return SampleRow(name=name, requests=requests, **given)
 
 
+def counted(name: str, sketch: Mapping[int, int], **figures: Any) -> SampleRow:
+    """A row of our own collector: so many requests in each bucket."""
+    times = [middle_ms(bucket) for bucket in sketch]
+    exact = {"min_ms": min(times, default=None), "max_ms": max(times, default=None), "sketch": sketch}
+    return sample(name, sum(sketch.values()), **{**exact, **figures})
+
+
 def tick(seq: int, *rows: SampleRow, users: int = 3, t: int | None = None) -> Tick:
     """Second `seq` of a run that began at T0."""
-    total = sample("Aggregated", sum(row.requests for row in rows), failures=sum(row.failures for row in rows))
+    known = [row.sketch for row in rows if row.sketch is not None]
+    figures: dict[str, Any] = {
+        "failures": sum(row.failures for row in rows),
+        "sketch": merged(known) if known else None,
+    }
+    total = sample("Aggregated", sum(row.requests for row in rows), **figures)
     return Tick(seq, T0 + seq - 1 if t is None else t, users, total, rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,13 +14,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
 from apps.runs import finish
-from apps.runs.models import Artifact, Run
+from apps.runs.models import Artifact, Endpoint, Failure, Run, ScriptException
 from apps.runs.recording import Recorder
 from apps.runs.states import INVALID_REASONS, State
 from tests.factories import ArtifactFactory, RunFactory
-from tests.runs.makers import final, held, row_of, sample, tick, totals
+from tests.runs.makers import T0, counted, final, held, row_of, sample, tick, totals
 from workers.diagnosis import Diagnosis
 from workers.outcome import Outcome, Reason
+from workers.samples import ExceptionRow, FailureRow
 
 pytestmark = pytest.mark.django_db
 GOOD = {"collected": 10, "locust": 10, "difference": 0, "source": "final", "endpoints": []}
@@ -43,6 +45,7 @@ def test_it_does_not_doubt_a_good_run() -> None:
         ("counts_differ", {"result": {"difference": 1}}),
         ("collector_gap", {"dropped_ticks": 1}),
         ("collector_gap", {"warnings": {"collector_stalled": "…"}}),
+        ("collector_gap", {"warnings": {"samples_lost": "…"}}),
         ("users_not_reached", {"run": {"peak_users": 4}}),
         ("generator_cpu", {"warnings": {"generator_cpu": "…"}}),
     ],
@@ -60,6 +63,7 @@ def test_it_doubts(code: str, case: dict[str, Any]) -> None:
         {"reason": Reason.DEPLOY},
         {"reason": Reason.SCRIPT_QUIT},
         {"own_shape": "Steady"},
+        {"run": {"peak_users": 1, "steering_revision": 1}},
         {"run": {"peak_users": 1, "stages": [{"duration": 5, "users": 5, "spawn_rate": 1}]}},
     ],
 )
@@ -98,17 +102,48 @@ def test_it_ends_by_its_reason(reason: str, state: State, verdict: str) -> None:
 def test_it_files_results_and_may_be_asked_again() -> None:
     recorder = Recorder(held())
     recorder.ticks([tick(seq, sample("/a", 2), sample("/b", 1)) for seq in range(1, 6)])
-    told = final(totals("/a", 10), totals("/b", 5))
-    once = finish.file_results(recorder, told)
-    assert finish.file_results(recorder, told) == once
+    outcome = Outcome(Reason.RUN_TIME_OVER, final=final(totals("/a", 10), totals("/b", 5)))
+    once = finish.file_results(recorder, outcome)
+    assert finish.file_results(recorder, outcome) == once
     assert once["reconciliation"]["difference"] == 0 and once["reconciliation"]["endpoints"] == []
     assert once["totals"]["requests"] == 15 and once["totals"]["rps"] == 3.0
 
 
 def test_it_files_a_run_that_measured_nothing() -> None:
-    fields = finish.file_results(Recorder(held()), None)
+    fields = finish.file_results(Recorder(held()), Outcome(Reason.LOCUST_KILLED))
     assert fields["reconciliation"]["collected"] == 0
     assert "totals" not in fields
+
+
+def test_the_figures_are_ours_where_we_counted_every_request() -> None:
+    recorder = Recorder(held())
+    recorder.ticks([tick(1, counted("/a", {100: 3}), counted("/b", {200: 1}))])
+    failure = FailureRow("GET", "/a", "500", 2, T0, T0 + 1, index=0)
+    own = replace(final(totals("/a", 3), totals("/b", 1), source="collected"), failures=[failure])
+    other = FailureRow("GET", "/a", "500 as Locust says it", 3, None, None)
+    boom = ExceptionRow(1, "boom", "Traceback")
+    locust = replace(final(totals("/a", 3), totals("/gone", 2)), failures=[other], exceptions=[boom])
+    fields = finish.file_results(recorder, Outcome(Reason.RUN_TIME_OVER, final=locust, collected=own))
+    assert fields["totals"]["requests"] == 4
+    assert (fields["reconciliation"]["collected"], fields["reconciliation"]["locust"]) == (4, 5)
+    assert [(row["name"], row["difference"]) for row in fields["reconciliation"]["endpoints"]] == [("/gone", -2)]
+    assert list(Endpoint.objects.values_list("name", "locust_requests", "totals__requests")) == [
+        ("/a", 3, 3),
+        ("/b", None, 1),
+        ("/gone", 2, None),
+    ]
+    assert Failure.objects.get().error == "500" and ScriptException.objects.get().message == "boom"
+
+
+def test_the_figures_are_ours_when_locust_never_said() -> None:
+    recorder = Recorder(held())
+    recorder.ticks([tick(1, counted("/a", {100: 3}))])
+    own = final(totals("/a", 3), source="collected")
+    fields = finish.file_results(recorder, Outcome(Reason.LOCUST_KILLED, collected=own))
+    assert fields["totals"]["requests"] == 3 and fields["totals"]["p999_ms"] is None
+    assert fields["reconciliation"] == {
+        "collected": 3, "locust": None, "difference": None, "source": None, "endpoints": []
+    }  # fmt: skip
 
 
 def test_it_explains_in_the_form_of_the_run() -> None:
