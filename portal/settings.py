@@ -162,6 +162,11 @@ CHANNEL_LAYERS = {
     },
 }
 
+# --- what is kept -------------------------------------------------------------------------------------------------
+
+KEEP_SECONDS_DAYS = environment.count("HATCHERY_KEEP_SECONDS_DAYS", 7)
+"""Days after its end for which a run keeps its figures by the second; a team says how long it keeps coarser ones."""
+
 # --- people -------------------------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [

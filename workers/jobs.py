@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from apps.core.ids import is_uuid
 from apps.runs import finish, services
+from apps.runs.blocks import BadBlock
 from apps.runs.lease import RENEW_SECONDS, Fenced, Lease, claim
 from apps.runs.models import Run
 from apps.runs.recording import Recorder
@@ -46,16 +47,17 @@ class Control:
         self._clock = clock
         self._heard_at = self._renewed_at = clock()
         self._told_to_leave = False
+        self._steering: engine.Steering | None = None
 
     def orders(self) -> Order:
         """Renews the lease when it is time. A database that is away is forgiven for ALONE_SECONDS."""
         now = self._clock()
         try:
             if now - self._renewed_at >= RENEW_SECONDS:
-                order = self._lease.renew()
+                order, self._steering = self._lease.renew()
                 self._renewed_at = now
             else:
-                order = self._lease.wishes()
+                order, self._steering = self._lease.wishes()
         except DatabaseError:
             connection.close()
             if now - self._heard_at > ALONE_SECONDS:
@@ -63,6 +65,10 @@ class Control:
             raise
         self._heard_at = now
         return Order.DRAIN if order is Order.GO and self._told_to_leave else order
+
+    def steering(self) -> engine.Steering | None:
+        """What people want of the running test, as of the last `orders()`; None while they want the plan."""
+        return self._steering
 
     def leave(self, number: int, frame: FrameType | None) -> None:
         """Handler of SIGTERM: end the run in good order."""
@@ -137,7 +143,14 @@ def _carry_out(lease: Lease, control: Control, folder: RunFolder) -> None:
 
 def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcome) -> None:
     """File the end; the database may be away for a while."""
-    _persistently(lambda: finish.keep_files(lease.run_id, artifact_files(folder)))
+    files = artifact_files(folder)
+    is_ours = outcome.collected is not None
+    is_short = outcome.ticks <= finish.HISTORY_AT_ONCE_SECONDS
+    if is_ours:
+        files.pop(finish.ARTIFACT_NAMES["history"])  # Locust's has no endpoints then
+    _persistently(lambda: finish.keep_files(lease.run_id, files))
+    if is_ours and is_short:
+        _persistently(lambda: _keep_history(lease.run_id, folder, renew=lease.renew))
 
     def write() -> None:
         fields = finish.file_results(recorder, outcome)
@@ -147,6 +160,19 @@ def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcom
         finish.end(lease, reason=outcome.reason, fields=fields, doubt=doubt)
 
     _persistently(write)
+    if is_ours and not is_short:
+        _persistently(lambda: _keep_history(lease.run_id, folder, renew=lambda: None))
+
+
+def _keep_history(run_id: UUID, folder: RunFolder, *, renew: Callable[[], object]) -> None:
+    """What cannot be written is no reason to lose the run."""
+    try:
+        path = finish.write_history(run_id, folder.path, renew=renew)
+    except (OSError, BadBlock):
+        log.exception("run %s has no history", run_id)
+        return
+    finish.keep_files(run_id, {finish.ARTIFACT_NAMES["history"]: path})
+    path.unlink()
 
 
 def _persistently(write: Callable[[], None]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,13 +20,15 @@ from django.utils import timezone
 from apps.core.ids import is_uuid
 from apps.runs import tiers
 from apps.runs.lease import Lease
-from apps.runs.models import Artifact, Run
+from apps.runs.models import Artifact, Endpoint, Run
 from apps.runs.reconcile import is_off, reconcile
 from apps.runs.recording import Recorder
-from apps.runs.rows import endpoint_totals
+from apps.runs.rows import Key, endpoint_totals, tick_of
 from apps.runs.states import State, Verdict
+from workers import history
 from workers.diagnosis import Diagnosis
 from workers.outcome import Outcome, Reason
+from workers.samples import Tick
 from workers.tail import open_regular
 
 log = logging.getLogger(__name__)
@@ -31,6 +36,10 @@ log = logging.getLogger(__name__)
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
 GAP_WARNINGS = frozenset({"collector_stalled", "collector_stopped", "bad_rows", "samples_lost"})
 """Warnings of the engine that mean: what it could read is not all there was."""
+
+RENEW_EVERY_ROWS = 60
+HISTORY_AT_ONCE_SECONDS = 3_600
+"""A longer run is over before its history is written, which takes seconds for each hour."""
 
 ENDED_BY = {
     "run_time_over": State.FINISHED,
@@ -69,6 +78,25 @@ def file_results(recorder: Recorder, outcome: Outcome) -> dict[str, Any]:
         recorder.locust_counts(final.endpoints)
     fields["reconciliation"] = reconcile(tiers.request_counts(recorder.run_id), recorder.index_of, final)
     return fields
+
+
+def write_history(run_id: UUID, folder: Path, *, renew: Callable[[], object]) -> Path:
+    """`stats_history.csv` from the stored seconds, in a new file in `folder`; `renew` is called meanwhile."""
+    names = {one.index: (one.method, one.name) for one in Endpoint.objects.filter(run_id=run_id)}
+    step = history.step_for(round(_measured_seconds(run_id)), names.values())
+    number, path = tempfile.mkstemp(prefix="history.", dir=folder)  # never one that the script put there
+    with os.fdopen(number, "w", newline="", encoding="utf-8", errors="replace") as file:
+        writer = csv.writer(file)
+        writer.writerow(history.HEADER)
+        writer.writerows(history.rows(_ticks(run_id, names, renew), step))
+    return Path(path)
+
+
+def _ticks(run_id: UUID, names: Mapping[int, Key], renew: Callable[[], object]) -> Iterator[Tick]:
+    for place, row in enumerate(tiers.each(run_id, 1)):
+        if place % RENEW_EVERY_ROWS == 0:
+            renew()
+        yield tick_of(row, names)
 
 
 def doubts(run: Run, fields: Mapping[str, Any], outcome: Outcome) -> list[str]:

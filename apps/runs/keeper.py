@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from apps.runs import finish, tiers
 from apps.runs.blocks import BadBlock
 from apps.runs.lease import LEASE_SECONDS, note_state
 from apps.runs.models import Run
+from apps.runs.retention import Retention
 from apps.runs.services import ring_doorbell
 from apps.runs.states import State, Verdict
 
@@ -27,6 +28,7 @@ RING_AGAIN_SECONDS = 10
 RING_AT_ONCE = 200
 IDEMPOTENCY_HOURS = 24
 STRAYS_EVERY = timedelta(hours=6)
+RETENTION_EVERY = timedelta(minutes=10)
 BEFORE_LOAD = Q(state=State.CLAIMED)
 UNDER_LOAD = Q(state__in=[State.STARTING, State.RUNNING, State.STOPPING])
 
@@ -38,6 +40,8 @@ class Keeper:
     seen_since: datetime | None = None
     seen_at: datetime | None = None
     strays_at: datetime | None = None
+    retention: Retention = field(default_factory=Retention)
+    retention_at: datetime | None = None
 
     def round(self) -> None:
         """Ring, requeue, declare lost, tidy up. Raises DatabaseError; tell `lost_sight` then."""
@@ -52,6 +56,9 @@ class Keeper:
         if self.strays_at is None or now - self.strays_at >= STRAYS_EVERY:
             self.strays_at = now
             _delete_strays()
+        if self.retention_at is None or now >= self.retention_at:
+            has_more = self.retention.round(now)
+            self.retention_at = now if has_more else now + RETENTION_EVERY
 
     def lost_sight(self) -> None:
         """The database was away."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from apps.runs.blocks import TOTAL, Cell, Row, merge_at_once
+from apps.runs.blocks import LATENCIES, TOTAL, Cell, Row, merge_at_once
 from apps.runs.models import Failure, FailureSample, ScriptException
 from workers import samples
 from workers.samples import (
@@ -137,6 +137,24 @@ def stored_row(tick: Tick, indexes: Mapping[Key, int], classes: Sequence[str] = 
         classes=tuple(users.get(name, 0) for name in classes),
         errors=tuple(sorted(tick.errors)),
     )
+
+
+def tick_of(row: Row, names: Mapping[int, Key]) -> Tick:
+    """A tick again, of a stored second with sketches; `names` by index of the endpoint."""
+    cells = {cell.endpoint: cell for cell in row.cells}
+    total = cells.pop(TOTAL, Cell(TOTAL, 0, 0, 0, 0.0, sketch={}))
+    return Tick(
+        seq=row.seq,
+        t=row.t,
+        users=row.users,
+        total=_sample(("", ""), total),
+        rows=tuple(_sample(names[index], cell) for index, cell in cells.items() if index in names),
+    )
+
+
+def _sample(key: Key, cell: Cell) -> SampleRow:
+    figures = {name: getattr(cell, name) for name in ("requests", "failures", "sum_ms", "bytes", *LATENCIES)}
+    return SampleRow(*key, **figures, sketch=cell.sketch)
 
 
 def class_counts(tick: Tick) -> dict[str, int]:

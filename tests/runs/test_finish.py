@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from dataclasses import replace
@@ -150,6 +151,33 @@ def test_it_explains_in_the_form_of_the_run() -> None:
     assert finish.diagnosis(None) == {}
     found = finish.diagnosis(Diagnosis("import_error", "No module", 3, traceback="Traceback"))
     assert found == {"code": "import_error", "message": "No module", "line": 3, "traceback": "Traceback"}
+
+
+def test_it_writes_the_history_from_what_is_stored(tmp_path: Path) -> None:
+    recorder, renewed = Recorder(held()), []
+    for seq in range(1, 76):
+        slow = [counted("/slow", {300: 1})] if seq == 75 else []
+        recorder.ticks([tick(seq, counted("/a,b", {100: 2, 150: 1}), *slow, users=seq)])
+    recorder.finish_blocks()
+    path = finish.write_history(recorder.run_id, tmp_path, renew=lambda: renewed.append(1))
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["Type"], line["Name"]) for line in lines[-3:]] == [
+        ("GET", "/a,b"),
+        ("GET", "/slow"),
+        ("", "Aggregated"),
+    ]
+    last = lines[-1]
+    assert (last["Timestamp"], last["User Count"], last["Total Request Count"]) == (str(T0 + 74), "75", "226")
+    assert len([line for line in lines if line["Name"] == "Aggregated"]) == 75
+    assert len(renewed) == 2
+
+
+def test_a_script_cannot_choose_where_the_history_is_written(tmp_path: Path) -> None:
+    recorder = Recorder(held())
+    recorder.ticks([tick(1, counted("/a", {100: 2}))])
+    first, second = (finish.write_history(recorder.run_id, tmp_path, renew=lambda: None) for _ in range(2))
+    assert first != second and not first.is_symlink() and first.stat().st_mode & 0o077 == 0
 
 
 # --- files --------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from apps.runs.keeper import Keeper
 from apps.runs.lease import LEASE_SECONDS, claim
 from apps.runs.management.commands.keeper import keep
 from apps.runs.models import Run, SampleBlock
+from apps.runs.retention import Retention
 from apps.runs.states import State
 from tests.factories import RunFactory
 from tests.runs.makers import held, row_of, seconds
@@ -133,6 +134,24 @@ def test_it_looks_for_stray_files_seldom(watching: Keeper, monkeypatch: pytest.M
     for _ in range(3):
         watching.round()
     assert len(looks) == 1
+
+
+def test_it_throws_away_old_seconds(watching: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFactory.create(state=State.FINISHED, finished_at=db_now() - timedelta(days=8))
+    tiers.append(run.pk, list(seconds(1, 60)))
+    tiers.close_all(run.pk)
+    watching.round()
+    assert sorted(SampleBlock.objects.values_list("step_s", flat=True)) == [10, 60]
+    looks: list[datetime] = []
+
+    def look(_self: Retention, now: datetime) -> bool:
+        looks.append(now)
+        return False
+
+    monkeypatch.setattr(Retention, "round", look)
+    for _ in range(3):
+        watching.round()
+    assert len(looks) == 1  # once more after something was done, then not for a while
 
 
 def test_it_asks_for_a_bell_that_is_away_once_a_round(watching: Keeper, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +12,20 @@ from django.db import DatabaseError, OperationalError
 from apps.runs import recording, rows, tiers
 from apps.runs.blocks import TOTAL
 from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, ScriptException
+from apps.runs.models import FailureSample as Stored
 from apps.runs.recording import LOG_CHUNKS_KEPT, MAX_TABLE_ROWS, MAX_WARNINGS, Recorder
 from apps.runs.rows import MAX_USERS
-from tests.runs.makers import T0, held, row_of, sample, tick, totals
-from workers.samples import ExceptionRow, FailureRow
+from apps.runs.sink import RunSink
+from tests.runs.makers import T0, counted, held, row_of, sample, tick, totals
+from workers.samples import (
+    MAX_CLASSES,
+    MAX_ERRORS,
+    SAMPLES_PER_ERROR,
+    ExceptionRow,
+    FailureRow,
+    FailureSample,
+    Health,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +128,134 @@ def test_it_replaces_tables(recorder: Recorder) -> None:
     recorder.tables([], [])
     assert not Failure.objects.exists() and not ScriptException.objects.exists()
     assert row_of(recorder.lease).tables_version == 3
+
+
+def test_it_files_all_that_our_own_collector_tells(recorder: Recorder) -> None:
+    health = Health(target_users=9, in_flight=3, oldest_ms=12.5, lag_ms=1.0, cpu_percent=20.0, rss_bytes=10**8)
+    row = replace(counted("/a", {100: 2, 200: 1}), requests=4, failures=1)
+    total = replace(row, name="Aggregated")
+    recorder.ticks([replace(tick(1, row), total=total, health=health, classes={"Shopper": 3}, errors=((4, 1), (2, 1)))])
+    (stored,) = tiers.read(recorder.run_id, 1)
+    assert stored.health == health
+    assert (stored.classes, stored.errors) == ((3,), ((2, 1), (4, 1)))
+    assert [(cell.sketch, cell.untimed, cell.p50_ms) for cell in stored.cells] == [({100: 2, 200: 1}, 1, None)] * 2
+    run = row_of(recorder.lease)
+    assert run.totals["avg_ms"] == pytest.approx(row.sum_ms / 3, abs=0.001)  # one of the four has no time
+
+
+def test_a_user_class_keeps_its_column(recorder: Recorder) -> None:
+    for seq, classes in enumerate([{"B": 1}, {"A": 2, "B": 3}, {"A": 4}], start=1):
+        recorder.ticks([replace(tick(seq, sample("/a")), classes=classes)])
+    assert row_of(recorder.lease).user_classes == ["B", "A"]
+    assert [row.classes for row in tiers.read(recorder.run_id, 1)] == [(1,), (3, 2), (0, 4)]
+    unaware = Recorder(recorder.lease, unsure=True, last_seq=3)
+    unaware.ticks([replace(tick(4, sample("/a")), classes={"C": 1, "A": 5})])
+    assert row_of(recorder.lease).user_classes == ["B", "A", "C"]
+    assert tiers.read(recorder.run_id, 1)[-1].classes == (0, 5, 1)
+
+
+def test_a_run_has_no_more_classes_than_allowed(recorder: Recorder) -> None:
+    recorder.ticks([replace(tick(1, sample("/a")), classes={f"nul \0 {n} " + "c" * 300: 1 for n in range(150)})])
+    names = row_of(recorder.lease).user_classes
+    assert len(names) == MAX_CLASSES and all(len(name) == 200 and "\0" not in name for name in names)
+    assert len(tiers.read(recorder.run_id, 1)[0].classes) == MAX_CLASSES
+
+
+def failed(index: int, occurrences: int, last_seen: float = T0) -> FailureRow:
+    return FailureRow("GET", f"/{index}", "500", occurrences, T0, last_seen, index)
+
+
+def test_an_error_with_an_index_keeps_its_row(recorder: Recorder) -> None:
+    recorder.tables([failed(0, 1), failed(3, 2)], [])
+    ids = dict(Failure.objects.values_list("index", "pk"))
+    recorder.tables([failed(3, 7, T0 + 9), failed(0, 1), failed(5, 1)], [])
+    assert dict(Failure.objects.values_list("index", "occurrences")) == {0: 1, 3: 7, 5: 1}
+    now = dict(Failure.objects.values_list("index", "pk"))
+    assert (now[0], now[3]) == (ids[0], ids[3])
+    assert Failure.objects.get(index=3).last_seen == rows.moment(T0 + 9)
+    recorder.tables([failed(index, 1) for index in range(2_000)], [])
+    assert Failure.objects.count() == MAX_ERRORS + 1
+
+
+def example(error: int, number: int = 0, **values: Any) -> FailureSample:
+    given: dict[str, Any] = {
+        "method": "GET", "url": f"/{number}", "status": 500, "response_ms": 1.5, "body": "no", "body_bytes": 2,
+        "request_headers": {"Accept": "*/*"}, "response_headers": {}, **values,
+    }  # fmt: skip
+    return FailureSample(error=error, t=T0 + number, **given)
+
+
+def test_it_keeps_the_first_failing_requests_of_each_error(recorder: Recorder) -> None:
+    for number in range(30):
+        recorder.failure_samples([example(0, number), example(1, number)])
+    kept = Stored.objects.filter(failure=1)
+    assert [one.url for one in kept] == [f"/{number}" for number in range(SAMPLES_PER_ERROR)]
+    assert (kept[0].status, kept[0].request_headers, kept[0].at) == (500, {"Accept": "*/*"}, rows.moment(T0))
+    assert Stored.objects.count() == 2 * SAMPLES_PER_ERROR
+
+
+def test_a_run_keeps_no_more_failing_requests_than_allowed(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MAX_SAMPLES", 5)
+    for error in range(4):
+        recorder.failure_samples([example(error, number) for number in range(3)])
+    assert Stored.objects.count() == 5
+
+
+def test_failing_requests_that_come_again_are_kept_once(recorder: Recorder) -> None:
+    """The database had committed, and nobody heard of it."""
+    unaware = Recorder(recorder.lease)
+    batch = [example(0, 1), example(0, 2), example(1, 1)]
+    recorder.failure_samples(batch)
+    unaware.failure_samples(batch)
+    unaware.failure_samples([example(0, 3)])
+    assert sorted(Stored.objects.values_list("failure", "url")) == [(0, "/1"), (0, "/2"), (0, "/3"), (1, "/1")]
+
+
+def test_it_holds_failing_requests_that_a_script_made_up(recorder: Recorder) -> None:
+    wild = "\0\ud800" * 10_000
+    headers = {f"{wild}{number}": wild for number in range(300)}
+    recorder.failure_samples([
+        example(0, url=wild, method=wild, body=wild, status=None, response_ms=None, body_bytes=10**15,
+                request_headers={**headers, "a\0": "b\0"}, response_headers=headers)
+    ])  # fmt: skip
+    kept = Stored.objects.get()
+    assert (len(kept.url), len(kept.method), len(kept.body), kept.status) == (2_000, 50, 4_096, None)
+    assert "\0" not in kept.url + kept.body + str(kept.request_headers)
+    assert len(kept.response_headers) <= 100
+
+
+def test_it_tells_a_stall_and_its_end_once(recorder: Recorder) -> None:
+    sink = RunSink(recorder)
+    for _ in range(2):
+        sink.event("stall", {"seconds": 5, "in_flight": 50, "oldest_ms": 4_900.5, "t": T0 + 3})
+        sink.event("stall_over", {"seconds": 8, "t": T0 + 10})
+    sink.event("stall", {"seconds": 5, "in_flight": None, "oldest_ms": math.nan, "t": T0 + 30})
+    found = list(RunEvent.objects.exclude(kind="state").values_list("kind", "at", "data"))
+    first = {"seconds": 5, "in_flight": 50, "oldest_ms": 4_900.5, "t": T0 + 3}
+    assert found[:2] == [
+        ("stall", rows.moment(T0 + 3), first),
+        ("stall_over", rows.moment(T0 + 10), {"seconds": 8, "t": T0 + 10}),
+    ]
+    assert found[2][2]["oldest_ms"] == "nan" and len(found) == 3
+
+
+def test_a_warning_carries_what_it_is_about(recorder: Recorder) -> None:
+    about = {"from": "/users/1", "to": "/users/{id}", "names": 900}
+    RunSink(recorder).event("warning", {"code": "too_many_names", "text": "Too many names.", "data": about})
+    event = RunEvent.objects.get(kind="warning")
+    assert (event.text, event.data) == ("Too many names.", {**about, "code": "too_many_names"})
+
+
+def test_it_notes_a_shape_of_the_script(recorder: Recorder) -> None:
+    RunSink(recorder).event("ready", {"locust": "2", "user_classes": ["A"], "own_shape": "Steps\0" + "s" * 300})
+    assert row_of(recorder.lease).own_shape.startswith("Steps") and len(row_of(recorder.lease).own_shape) == 200
+
+
+def test_locusts_own_counts_stand_beside_ours(recorder: Recorder) -> None:
+    recorder.ticks([tick(1, sample("/a"), sample("/b"))])
+    recorder.locust_counts([totals("/a", 5), totals("/only there", 2)])
+    counts = dict(Endpoint.objects.values_list("name", "locust_requests"))
+    assert counts == {"/a": 5, "/b": None, "/only there": 2}
 
 
 def test_it_holds_text_and_numbers_that_a_script_made_up(recorder: Recorder) -> None:
