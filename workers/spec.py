@@ -146,6 +146,18 @@ def check(spec: RunSpec) -> list[Problem]:
     ]
 
 
+def check_steering(wanted: Mapping[str, Any], *, max_users: int = MAX_USERS) -> list[Problem]:
+    """Everything that is wrong with a change of a running test: of `users`, `spawn_rate`, `run_time`, those given.
+
+    The run time in seconds, from the start of the test.
+    """
+    return [
+        *(_check_users("users", wanted["users"], least=0, most=max_users) if "users" in wanted else ()),
+        *(_check_rate("spawn_rate", wanted["spawn_rate"]) if "spawn_rate" in wanted else ()),
+        *(_check_run_time("run_time", wanted["run_time"]) if "run_time" in wanted else ()),
+    ]
+
+
 def check_locustfile(text: str) -> list[Problem]:
     """Size and encoding only; whether it is Python is asked of `ast` and of a child process."""
     if not text.strip():
@@ -210,24 +222,27 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _check_users(where: str, users: object, *, least: int = 1) -> Iterator[Problem]:
-    if not isinstance(users, int) or isinstance(users, bool) or not least <= users <= MAX_USERS:
-        params = {"least": least, "limit": MAX_USERS}
+def _check_users(where: str, users: object, *, least: int = 1, most: int = MAX_USERS) -> Iterator[Problem]:
+    if not isinstance(users, int) or isinstance(users, bool) or not least <= users <= most:
+        params = {"least": least, "limit": most}
         yield Problem(where, "out_of_range", "Users must be a whole number from %(least)d to %(limit)d.", params)
 
 
 def _check_rate(where: str, rate: object) -> Iterator[Problem]:
-    ok = isinstance(rate, (int, float)) and not isinstance(rate, bool) and math.isfinite(rate)
-    if not ok or not 0.01 <= float(rate) <= MAX_SPAWN_RATE:  # type: ignore[arg-type]
+    if not _is_within(rate, 0.01, MAX_SPAWN_RATE):
         params = {"limit": int(MAX_SPAWN_RATE)}
         yield Problem(where, "out_of_range", "Spawn rate must be from 0.01 to %(limit)d users a second.", params)
 
 
 def _check_run_time(where: str, seconds: object) -> Iterator[Problem]:
-    ok = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and math.isfinite(seconds)
-    if not ok or not 1 <= float(seconds) <= MAX_RUN_TIME_SECONDS:  # type: ignore[arg-type]
+    if not _is_within(seconds, 1, MAX_RUN_TIME_SECONDS):
         params = {"limit": MAX_RUN_TIME_SECONDS // 86400}
         yield Problem(where, "out_of_range", "Run time must be from 1 second to %(limit)d days.", params)
+
+
+def _is_within(value: object, least: float, most: float) -> bool:
+    """Whether it is a number, and in between; no NaN is, and a whole number of any size may be asked for."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
 
 
 def _check_stages(stages: Sequence[Stage]) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -20,13 +20,34 @@ from apps.runs.models import Run, RunEvent
 from apps.runs.notify import ring_pages
 from apps.runs.states import HELD, REASONS, TERMINAL, TRANSITIONS, State
 from workers.outcome import Order
+from workers.spec import Steering
 
 LEASE_SECONDS = 15
 RENEW_SECONDS = 3
 
 
+WISHES = (
+    "abort_requested_at",
+    "stop_requested_at",
+    "steering_revision",
+    "run_time_s",
+    "wanted_users",
+    "wanted_spawn_rate",
+    "is_paused",
+)
+"""All that people can want of a run that goes on; read several times in a second."""
+
+
 class Fenced(Exception):
     """The run is no longer ours."""
+
+
+class Wishes(NamedTuple):
+    """What people want of a run now."""
+
+    order: Order
+    steering: Steering | None = None
+    """None as long as nobody has changed anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +57,26 @@ class Lease:
     run_id: UUID
     fence: int
 
-    def renew(self) -> Order:
+    def renew(self) -> Wishes:
         """Hold on for another LEASE_SECONDS, and learn what people want."""
-        return self.wishes() if self._held().update(lease_until=_until()) else Order.FENCED
+        return self.wishes() if self._held().update(lease_until=_until()) else Wishes(Order.FENCED)
 
-    def wishes(self) -> Order:
+    def wishes(self) -> Wishes:
         """What people want, without holding on."""
-        wishes = self._held().values_list("abort_requested_at", "stop_requested_at").first()
-        if wishes is None:
-            return Order.FENCED
-        abort, stop = wishes
-        return Order.ABORT if abort else Order.STOP if stop else Order.GO
+        run = self._held().only(*WISHES).first()
+        if run is None:
+            return Wishes(Order.FENCED)
+        order = Order.ABORT if run.abort_requested_at else Order.STOP if run.stop_requested_at else Order.GO
+        if not run.steering_revision:
+            return Wishes(order)
+        steering = Steering(
+            revision=run.steering_revision,
+            run_time_s=run.run_time_s,
+            users=run.wanted_users,
+            spawn_rate=run.wanted_spawn_rate,
+            is_paused=run.is_paused,
+        )
+        return Wishes(order, steering)
 
     def move(self, target: State, *, by: str = "", reason: str = "", **fields: Any) -> None:
         """Go to `target` from wherever that is allowed. Raises Fenced when nobody is there to be moved."""

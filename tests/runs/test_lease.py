@@ -13,13 +13,14 @@ from django.db import connection
 from django.utils import timezone, translation
 
 from apps.core.clock import db_now
-from apps.runs.lease import LEASE_SECONDS, Fenced, Lease, claim
+from apps.runs.lease import LEASE_SECONDS, Fenced, Lease, Wishes, claim
 from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, SampleBlock
 from apps.runs.recording import Recorder
 from apps.runs.states import HELD, TERMINAL, TRANSITIONS, State
 from tests.factories import RunFactory
 from tests.runs.makers import held, row_of, sample, tick, totals
 from workers.outcome import Order
+from workers.spec import Steering
 
 pytestmark = pytest.mark.django_db
 
@@ -67,13 +68,23 @@ def test_it_lets_one_of_many_claim() -> None:
 def test_it_renews_and_hears_wishes() -> None:
     lease = held()
     Run.objects.update(lease_until=db_now())
-    assert lease.renew() is Order.GO
+    assert lease.renew() == lease.wishes() == Wishes(Order.GO)
     until = row_of(lease).lease_until
     assert until and until > db_now() + timedelta(seconds=LEASE_SECONDS - 2)
     Run.objects.update(stop_requested_at=timezone.now())
-    assert lease.renew() is lease.wishes() is Order.STOP
+    assert lease.renew() == lease.wishes() == Wishes(Order.STOP)
     Run.objects.update(abort_requested_at=timezone.now())
-    assert lease.renew() is lease.wishes() is Order.ABORT
+    assert lease.renew() == lease.wishes() == Wishes(Order.ABORT)
+
+
+def test_it_hears_what_is_wanted_of_the_test_in_the_same_breath(django_assert_num_queries: Any) -> None:
+    lease = held()
+    Run.objects.update(steering_revision=3, wanted_users=0, wanted_spawn_rate=0.5, is_paused=True, run_time_s=90)
+    with django_assert_num_queries(1):
+        wishes = lease.wishes()
+    assert wishes == Wishes(Order.GO, Steering(3, 90.0, 0, 0.5, True)) == lease.renew()
+    Run.objects.update(stop_requested_at=timezone.now())
+    assert lease.wishes() == Wishes(Order.STOP, wishes.steering)
 
 
 def test_it_does_not_hold_on_by_asking() -> None:
@@ -87,7 +98,7 @@ def test_it_does_not_hold_on_by_asking() -> None:
 def test_it_tells_a_stale_holder_to_leave(change: dict[str, Any]) -> None:
     lease = held()
     Run.objects.update(**change)
-    assert lease.renew() is lease.wishes() is Order.FENCED
+    assert lease.renew() == lease.wishes() == Wishes(Order.FENCED)
 
 
 @pytest.mark.parametrize("source", sorted(State))

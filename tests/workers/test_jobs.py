@@ -27,6 +27,7 @@ from tests.workers.conftest import LOCUSTFILE, Target, of_run
 from workers import jobs
 from workers.jobs import ALONE_SECONDS, Control, execute_run, sweep
 from workers.outcome import Order
+from workers.spec import Steering
 
 
 @pytest.fixture
@@ -229,6 +230,18 @@ def test_it_hands_on_wishes_and_the_runners_own_leave() -> None:
     assert control.orders() is Order.ABORT
     Run.objects.update(fence=9)
     assert control.orders() is Order.FENCED
+
+
+@pytest.mark.django_db
+def test_it_hands_on_what_is_wanted_of_the_test() -> None:
+    control = Control(held(), Clock())
+    assert control.steering() is None
+    control.orders()
+    assert control.steering() is None
+    Run.objects.update(steering_revision=1, wanted_users=7)
+    assert control.steering() is None  # nobody has asked since
+    control.orders()
+    assert control.steering() == Steering(1, Run.objects.get().run_time_s, 7)
 
 
 @pytest.mark.django_db
