@@ -33,6 +33,8 @@ def bucket_of(ms: float) -> int:
     """The bucket of a response time in milliseconds (finite, not negative)."""
     if ms <= LEAST_MS:
         return 0
+    if ms >= MOST_MS:
+        return LAST_BUCKET
     return min(LAST_BUCKET, math.ceil(math.log(ms / LEAST_MS) * _PER_BUCKET))
 
 
