@@ -21,7 +21,7 @@ from workers.child.exact.intake import Intake
 from workers.child.exact.names import MAX_GOOD_CHARS, MAX_SEEN, Names, best_group
 from workers.samples import MAX_NAME_CHARS, OTHER
 
-PARAMETERS = {"gamma": sketch.GAMMA, "least_ms": sketch.LEAST_MS, "last_bucket": sketch.LAST_BUCKET}
+PARAMETERS: dict[str, Any] = {"gamma": sketch.GAMMA, "least_ms": sketch.LEAST_MS, "last_bucket": sketch.LAST_BUCKET}
 GOOD = {"request_type": "GET", "name": "/a", "response_time": 5.0, "response_length": 3}
 
 
@@ -43,7 +43,7 @@ class Hostile:
     def __str__(self) -> str:
         raise RuntimeError("no")
 
-    __repr__ = __bool__ = __str__  # type: ignore[assignment]
+    __repr__ = __bool__ = __str__
 
 
 class HostileText(str):
@@ -72,6 +72,7 @@ def make(max_endpoints: int = 1_000, max_errors: int = 1_000) -> tuple[Intake, S
         Errors(max_errors, OTHER),
     )
     made.count_seconds(**PARAMETERS)
+    made.begin()
     return made, stats
 
 
@@ -206,6 +207,20 @@ def test_errors_with_bad_manners_are_errors() -> None:
     texts = [text for _, _, text in stats.errors]
     assert texts == ["Rude(unprintable)", "\\ud800", "x" * values.MAX_ERROR_CHARS, "<object object at 0x....>"]
     assert [kind.text for kind in made.errors.kinds] == texts
+
+
+def test_before_the_test_begins_only_locust_counts() -> None:
+    stats = Stats()
+    made = Intake(SimpleNamespace(stats=stats), Names(9, MAX_NAME_CHARS, OTHER), Errors(9, OTHER))
+    made.on_request(**GOOD, exception="boom")
+    made.count_seconds(**PARAMETERS)
+    made.on_request(**GOOD, exception="boom")
+    assert len(stats.requests) == len(stats.errors) == 2
+    made.begin()
+    made.on_request(**GOOD)
+    assert total(made) == (1, 0)
+    made.on_request(**GOOD, exception="after the end")
+    assert len(stats.requests) == 4 and made.close().rows[0].count == 1
 
 
 def test_statistics_of_locust_that_raise_do_not_reach_the_script() -> None:

@@ -14,8 +14,6 @@ from .exact.errors import OTHER_ERROR, Errors
 from .exact.names import Names
 from .exact.values import clean
 
-OTHER_EXCEPTION = "(other exceptions)"
-
 
 def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: str) -> None:
     stats.CSV_STATS_FLUSH_INTERVAL_SEC = 0  # the history file would reach the disk every 5 s only
@@ -29,7 +27,6 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     _replace_request_listener(max_endpoints, max_name_chars, max_errors, other)
     _limit_names(max_endpoints, max_name_chars, other)
     _limit_errors(max_errors, max_name_chars, other)
-    _limit_exceptions(max_errors)
 
 
 def _keep_own_sigterm_handler() -> None:
@@ -87,15 +84,3 @@ def _limit_errors(max_errors: int, max_name_chars: int, other: str) -> None:
         self.errors[key].occurred()
 
     stats.RequestStats.log_error = log_error  # type: ignore[method-assign]
-
-
-def _limit_exceptions(max_exceptions: int) -> None:
-    """An id in the text of an exception makes each a new one, kept for ever with its traceback."""
-    keep: Callable[..., None] = runners.Runner.log_exception
-
-    def log_exception(self: Any, node_id: str, msg: str, formatted_tb: str) -> None:
-        if hash(formatted_tb) not in self.exceptions and len(self.exceptions) >= max_exceptions:
-            msg, formatted_tb = OTHER_EXCEPTION, ""
-        keep(self, node_id, msg, formatted_tb)
-
-    runners.Runner.log_exception = log_exception  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import gevent
 
 from . import grouping, intake, lines, names
-from .failed import Failed
+from .failed import MAX_SAMPLES, Failed
 from .health import Health
 from .inflight import InFlight
 from .seconds import Second
@@ -55,7 +55,7 @@ class Collector:
         self._quiet_from: int | None = None
         """The first second after the test: it has a line only if there is a request in it or after it."""
         self._at_stop: dict[str, object] | None = None
-        environment.events.test_start.add_listener(self._on_test_start)
+        self._begin_with_test(environment.stats)
         environment.events.test_stop.add_listener(self._on_test_stop)
 
     def finish(self) -> None:
@@ -71,12 +71,22 @@ class Collector:
             if last.rows or not self._is_quiet(last.t):
                 self._write_second(last, self._measure(), _no_pause)
             self._write_end()
-            self._failed.write(_no_pause)
+            self._failed.write(_no_pause, most=MAX_SAMPLES)
         except Exception as error:
             self._events.write("collector_error", error=repr(error)[:MAX_TEXT_CHARS])
 
-    def _on_test_start(self, **_: object) -> None:
-        if self._greenlets:
+    def _begin_with_test(self, stats: Any) -> None:
+        """Locust clears its statistics right before `test_start`, in which scripts may make their first requests."""
+        clear = stats.clear_all
+
+        def clear_all() -> None:
+            clear()
+            self._begin()
+
+        stats.clear_all = clear_all
+
+    def _begin(self) -> None:
+        if self._greenlets or self._is_over:  # a script may clear them as well: we keep what we have
             return
         self._intake.begin()
         loops = (self._health.watch_loop, self._write_each_second, Trim(self._environment.stats).run)

@@ -18,14 +18,14 @@ from .values import clean
 
 SAMPLES_PER_ERROR = 20
 MAX_SAMPLES = 2_000
+WRITTEN_A_SECOND = 50
+"""One costs up to a millisecond."""
 MAX_LINE_BYTES = 16_000
 MAX_BODY_CHARS = 4_096
-MAX_BODY_BYTES = 32_768
-"""Of the answer, before it is decoded and secrets are taken out."""
 MAX_URL_CHARS = 2_000
 MAX_HEADERS = 50
 MAX_HEADER_CHARS = 500
-MAX_RAW_CHARS = 20_000
+UTF8_BYTES = 4
 PARTS = ("body", "response_headers", "request_headers", "url")
 
 
@@ -35,6 +35,8 @@ class Failed:
     def __init__(self, path: str, secrets: Iterable[str]) -> None:
         self._path = path
         self._masking = Masking(secrets)
+        self._spare = self._masking.longest + 1
+        """Characters that are noted beyond those that are kept: a secret at the cut must be known for one."""
         self._noted: deque[dict[str, Any]] = deque()
         self._taken = 0
 
@@ -44,13 +46,15 @@ class Failed:
         kind.samples += 1
         self._taken += 1
         try:
-            self._noted.append({"error": kind.index, "t": time.time(), "method": method, **_facts(request)})
+            self._noted.append(
+                {"error": kind.index, "t": time.time(), "method": method, **_facts(request, self._spare)}
+            )
         except Exception:
             return  # a response of the script's own making
 
-    def write(self, pause: Callable[[], None]) -> None:
+    def write(self, pause: Callable[[], None], most: int = WRITTEN_A_SECOND) -> None:
         """A line for each that was noted. What a full disk does not take is lost: it is only an example."""
-        while self._noted:
+        for _ in range(min(most, len(self._noted))):
             try:
                 line = _spell(self._masked(self._noted.popleft()))
                 file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -73,15 +77,15 @@ class Failed:
         }
 
 
-def _facts(request: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(request: Mapping[str, Any], spare: int) -> dict[str, Any]:
     response = request.get("response")
     facts: dict[str, Any] = {"status": None, "request_headers": {}, "response_headers": {}, "body": b""}
     url, body = request.get("url"), None
     if isinstance(response, (Response, FastResponse)):
         sent = response.request
         facts["status"] = _status(response)
-        facts["request_headers"] = _headers(sent)
-        facts["response_headers"] = _headers(response)
+        facts["request_headers"] = _headers(sent, spare)
+        facts["response_headers"] = _headers(response, spare)
         body = _read_body(response)
         url = getattr(sent, "url", None) or url
     length = None if body is None else len(body)
@@ -89,9 +93,9 @@ def _facts(request: Mapping[str, Any]) -> dict[str, Any]:
         body, length = b"", _announced(facts["response_headers"])
     return {
         **facts,
-        "url": clean(url, MAX_RAW_CHARS) if url else "",
+        "url": clean(url, MAX_URL_CHARS + spare) if url else "",
         "response_ms": request.get("response_ms"),
-        "body": body[:MAX_BODY_BYTES],
+        "body": body[: (MAX_BODY_CHARS + spare) * UTF8_BYTES],
         "body_bytes": length,
     }
 
@@ -102,11 +106,14 @@ def _status(response: Any) -> int | None:
     return status if isinstance(status, int) and status else None
 
 
-def _headers(message: Any) -> dict[str, str]:
+def _headers(message: Any, spare: int) -> dict[str, str]:
     headers = getattr(message, "headers", None)
     if headers is None:
         return {}
-    return {clean(_plain(name), 200): clean(_plain(value), MAX_RAW_CHARS) for name, value in list(headers.items())}
+    items = list(headers.items())[:MAX_HEADERS]
+    return {
+        clean(_plain(name), MAX_HEADER_CHARS): clean(_plain(value), MAX_HEADER_CHARS + spare) for name, value in items
+    }
 
 
 def _plain(value: object) -> object:

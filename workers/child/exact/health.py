@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING
 
 LAG_SECONDS = 0.1
 """How often the loop is asked whether it is in time."""
@@ -49,7 +50,7 @@ class Health:
         runner = self._environment.runner
         return {
             "users": users_by_class(runner),
-            "target": int(getattr(runner, "target_user_count", 0) or 0),
+            "target": wanted_users(runner),
             "lag_ms": round(lag * 1000, 3),
             "cpu": round(share * 100, 1),
             "rss": _resident_bytes(),
@@ -64,6 +65,12 @@ def users_by_class(runner: Any) -> dict[str, int]:
     counts = {user_class.__name__: 0 for user_class in runner.user_classes[:MAX_CLASSES]}
     running = Counter(type(greenlet.args[0]).__name__ for greenlet in runner.user_greenlets if greenlet.args)
     return {name: running[name] for name in counts}
+
+
+def wanted_users(runner: Any) -> int:
+    """Locust does not forget how many it wanted when the test ends."""
+    is_over = runner is None or runner.state in {STATE_STOPPING, STATE_STOPPED, STATE_CLEANUP}
+    return 0 if is_over else int(runner.target_user_count)
 
 
 def _resident_bytes() -> int | None:

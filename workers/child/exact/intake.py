@@ -26,7 +26,7 @@ _log, _ceil = math.log, math.ceil
 
 
 class Intake:
-    """Counts for Locust alone until `count_seconds`."""
+    """Counts for Locust alone until `begin`."""
 
     def __init__(self, environment: Any, names: Names, errors: Errors) -> None:
         self.names = names
@@ -34,26 +34,25 @@ class Intake:
         self.refused: Refused = {"time": 0, "name": 0, "size": 0}
         self.on_failure: Callable[[Kind, str, dict[str, Any]], None] | None = None
         self._environment = environment
-        self._ends = math.inf
-        """The monotonic time at which the present second is over; infinite while there are no seconds."""
         self._counts = False
 
     def count_seconds(self, gamma: float, least_ms: float, last_bucket: int) -> None:
-        """From now on keep what happens in each second; see `begin`."""
+        """Keep what happens in each second, from `begin` on."""
         self._least_ms, self._last_bucket = least_ms, last_bucket
         self._per_bucket = 1 / math.log(gamma)
         self._rows: dict[int, Row] = {}
         self._errors: dict[int, int] = {}
         self._t = 0
+        self._ends = math.inf
+        """The monotonic time at which the present second is over."""
         self.clock: Clock | None = None
         self.over: deque[Second] = deque()
         """Seconds that are over and in which something happened, the earliest first."""
-        self._counts = True
-        self._ends = -math.inf
 
     def begin(self) -> Clock:
-        """The first second starts: when the test does, or with a request that comes even before."""
+        """The first second starts. Requests from before are none of the test; Locust forgets them as well."""
         if self.clock is None:
+            self._counts = True
             now = _monotonic()
             self.clock = Clock(time.time(), now)
             self._t = self.clock.second(now)

@@ -38,13 +38,13 @@ class Masking:
             for spelling in (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), _json(secret))
         }
         longest_first = sorted(spellings, key=len, reverse=True)
-        self._longest = max(map(len, spellings), default=0)
+        self.longest = max(map(len, spellings), default=0)
         self._prefixes = longest_first
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def text(self, text: str, max_chars: int) -> str:
         """At most so many characters of it, none of which is part of a secret."""
-        room = max_chars + self._longest
+        room = max_chars + self.longest
         cut = self._values(text[:room])
         if len(text) > room:
             cut = self._without_half(cut)
