@@ -23,7 +23,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice, repeat
+from itertools import accumulate, chain, groupby, islice
 from typing import Any
 
 from apps.runs.blocks import LATENCIES, PERCENTILES, TOTAL, BadBlock, Cell, Row, in_order, merge_at_once
@@ -55,6 +55,8 @@ _CHUNK_COLUMNS = {"ends": "H", "figure_bytes": "I", "sketch_bytes": "I", "sketch
 _FIGURES = {"row": "H", "requests": "I", "failures": "I", "untimed": "I", "bytes": "Q"}
 _MEASURES = ("sum_ms", "min_ms", "max_ms")
 _EXTREMES = ("requests_low", "requests_high", "failures_high")
+
+_CELL_FIELDS = tuple(name for name in Cell.__slots__ if name != "endpoint")
 
 _MAX = {"H": 2**16 - 1, "I": 2**32 - 1, "q": 2**63 - 1, "Q": 2**64 - 1}
 _MAX_ENDPOINTS = MAX_ENDPOINTS + 2
@@ -513,18 +515,15 @@ def _flags(rows: Sequence[Row], cells: Iterable[Cell]) -> int:
 
 def _cells(chunk: Chunk, endpoint: int) -> list[tuple[int, Cell]]:
     cut = chunk.slice_of(endpoint)
-    columns = {name: column[cut] for name, column in chunk.scalars.items()}
-    rows = columns.pop("row")
-    for name in (*_MEASURES, *PERCENTILES):
-        if name in columns:
-            columns[name] = [None if value != value else value for value in columns[name]]  # type: ignore[assignment]
+    columns: dict[str, Sequence[Any]] = {name: column[cut] for name, column in chunk.scalars.items()}
+    rows = columns["row"]
+    for name in LATENCIES:
+        known = columns.get(name, ())
+        columns[name] = [None if value != value else value for value in known] or [None] * len(rows)
     found = chunk.sketches_of(endpoint)
-    sketches: Iterable[Sketch | None] = found.each() if found else repeat(None, len(rows))
-    names = list(columns)
-    return [
-        (row, Cell(endpoint, sketch=sketch, **dict(zip(names, values, strict=True))))
-        for row, sketch, values in zip(rows, sketches, zip(*columns.values(), strict=True), strict=True)
-    ]
+    columns["sketch"] = found.each() if found else [None] * len(rows)
+    figures = zip(*(columns[name] for name in _CELL_FIELDS), strict=True)
+    return [(row, Cell(endpoint, *values)) for row, values in zip(rows, figures, strict=True)]
 
 
 # --- bytes ----------------------------------------------------------------------------------------------------------
@@ -636,13 +635,10 @@ def _gaps(buckets: Sequence[int]) -> Iterator[int]:
 
 
 def _running(gaps: Iterable[int]) -> array[int]:
-    buckets, bucket = array("H"), 0
-    for gap in gaps:
-        bucket += gap
-        if bucket >= _MAX_BUCKETS:
-            raise BadBlock("a bucket beyond the last")
-        buckets.append(bucket)
-    return buckets
+    sums = list(accumulate(gaps))
+    if sums and sums[-1] >= _MAX_BUCKETS:  # gaps are not negative, so it is the greatest
+        raise BadBlock("a bucket beyond the last")
+    return array("H", sums)
 
 
 def _slices(counts: Iterable[int]) -> Iterator[slice]:

@@ -391,11 +391,13 @@ def _sketches_of(
         if kept is not None:
             matrix = matrix[:, kept[at : at + size]]
         at += size
-        by_cell = matrix.T
-        cell, bucket = np.nonzero(by_cell)
-        pairs.append(np.bincount(cell, minlength=len(by_cell)))
-        buckets.append(_array(found.buckets, None)[bucket])
-        counts.append(by_cell[cell, bucket])
+        width, cells = matrix.shape
+        flat = np.ascontiguousarray(matrix.T).ravel()
+        places = np.flatnonzero(flat != 0)
+        cell = places // width if width else places
+        pairs.append(np.bincount(cell, minlength=cells))
+        buckets.append(_array(found.buckets, None)[places - cell * width])
+        counts.append(flat[places])
     return Sketches(np.concatenate(pairs), np.concatenate(buckets), np.concatenate(counts))
 
 
@@ -480,10 +482,15 @@ def _quantiles(pairs: Ints, buckets: NDArray[np.integer], counts: NDArray[Any], 
 
 
 def keys_of(endpoint: Ints, t: Ints) -> tuple[Ints, int]:
-    """A key for each different pair of endpoint and second, in order of both, and how many there are."""
+    """A key for each different pair of endpoint and second, and how many there are.
+
+    Pairs that come once, or without others between, have their keys in order: then nothing has to be moved.
+    """
     pairs = endpoint * (2**44) + (t - (int(t.min()) if len(t) else 0))
+    begins = np.concatenate([[True], pairs[1:] != pairs[:-1]])[: len(pairs)]
     kinds, keys = np.unique(pairs, return_inverse=True)
-    return keys, len(kinds)
+    size = len(kinds)
+    return (np.cumsum(begins) - 1, size) if np.count_nonzero(begins) == size else (keys, size)
 
 
 def _is_rising(keys: Ints) -> bool:

@@ -34,8 +34,8 @@ LOOK_WHEN_OVER_SECONDS = 10.0
 LAYER_RETRY_SECONDS = 2.0
 SNAPSHOT_ENDPOINTS = 12
 SNAPSHOT_METRICS = ["rps", "failures_per_s", "avg_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"]
-SNAPSHOT_POINTS = 1_440
-"""A day in minutes: each point is a row that is stored, and no sketch has to be merged."""
+SNAPSHOT_POINTS = 1_441
+"""A day in minutes, wherever its first one begins: each point is a row that is stored, and no sketch is merged."""
 SNAPSHOT_EVENTS = 500
 SNAPSHOT_EXCEPTIONS = 100
 SNAPSHOT_TEXT_CHARS = 1_000

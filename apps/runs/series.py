@@ -85,12 +85,17 @@ def endpoints_of(lines: Sequence[Line]) -> set[int]:
 
 
 def step_for(span_s: int, points: int, tiers: Sequence[int]) -> int:
-    """The smallest step that a tier divides and that needs at most `points` rows, wherever the first one begins."""
+    """A step that a tier divides and that needs at most `points` rows, wherever the first one begins.
+
+    The smallest such one; but the next tier's own where that is not twice as much: its rows are read in a fraction of
+    the time.
+    """
     if span_s <= points and tiers[0] == 1:
         return 1
     step = math.ceil(span_s / max(1, points - 1))
     tier = tier_for(step, tiers)
-    return math.ceil(step / tier) * tier
+    coarser = next((size for size in tiers if tier < size <= 2 * step), None)
+    return coarser or math.ceil(step / tier) * tier
 
 
 def tier_for(step_s: int, tiers: Sequence[int]) -> int:
