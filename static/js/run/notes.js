@@ -1,7 +1,10 @@
 /** Notes at a moment or over a span: where the charts point, or the part of the run that they show. */
 
-import { setHidden, setText } from "./dom.js";
+import { icon, make, setHidden, setText } from "./dom.js";
 import { text } from "./text.js";
+
+const CLICK_HOLDS_MS = 30_000;
+const DRAGGED_PX = 4; // further apart, press and release are a stretch of time and no moment
 
 /** Epoch seconds → what a `datetime-local` input holds, in the viewer's zone. */
 export function localValue(t) {
@@ -39,7 +42,12 @@ export class Notes {
     this.form = this.dialog.querySelector("form");
     this.form.addEventListener("submit", (event) => this.#submit(event));
     this.dialog.querySelector("[data-cancel]").addEventListener("click", () => this.dialog.close());
-    for (const button of root.querySelectorAll("[data-note-here]")) button.addEventListener("click", () => this.open(null));
+    const here = make("button", { class: "btn btn-sm", type: "button", "data-note-here": true, title: text("note_here_hint") },
+      icon("pencil"), text("note_here"));
+    root.querySelector(".chart-bar")?.append(here);
+    for (const button of root.querySelectorAll("[data-note-here]")) button.addEventListener("click", () => this.open(this.clicked));
+    this.clicked = null;
+    this.#rememberClicks(root.querySelector("[data-charts]"));
     quick.addEventListener("submit", (event) => this.#quick(event));
     addEventListener("keydown", (event) => this.#key(event));
   }
@@ -55,13 +63,30 @@ export class Notes {
     elements.text.focus();
   }
 
+  /** On the way to the button the cursor leaves the chart: where it was clicked is remembered for a while. */
+  #rememberClicks(area) {
+    let pressedAt = 0;
+    area.addEventListener("pointerdown", (event) => (pressedAt = event.clientX));
+    area.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-plot]") || Math.abs(event.clientX - pressedAt) > DRAGGED_PX) return;
+      this.clicked = this.#pointed;
+      clearTimeout(this.forgetting);
+      this.forgetting = setTimeout(() => (this.clicked = null), CLICK_HOLDS_MS);
+    });
+  }
+
+  /** The moment under the cursor, epoch seconds; null when it stands nowhere. */
+  get #pointed() {
+    const { place, series } = this.charts;
+    return place === null || place === undefined ? null : (series?.t[place] ?? null);
+  }
+
   /** `n`: a note where the cursor stands. */
   #key(event) {
     const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
     if (event.key !== "n" || isTyping || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    const { place, series } = this.charts;
     event.preventDefault();
-    this.open(place === null || place === undefined || !series ? null : (series.t[place] ?? null));
+    this.open(this.#pointed ?? this.clicked);
   }
 
   async #submit(event) {

@@ -38,7 +38,7 @@ const AROUND_S = 30; // seconds on both sides of a moment that the charts then s
 export function drawEvents(panel, { events, run }) {
   showSome(panel, events.length);
   const start = run.started_at ? Date.parse(run.started_at) : null;
-  panel.querySelector("[data-some]").replaceChildren(...[...events].reverse().map((event) => {
+  panel.querySelector("[data-some]").replaceChildren(...[...events].sort(newestFirst).map((event) => {
     const since = start === null ? null : (Date.parse(event.at) - start) / 1000;
     return make("li", { class: `event event-${event.kind in EVENT_ICONS ? event.kind : "other"}` },
       eventTime(event),
@@ -48,6 +48,9 @@ export function drawEvents(panel, { events, run }) {
       event.by ? make("span", { class: "muted nowrap", text: actorName(event.by) }) : null);
   }));
 }
+
+/** By when it was: a note may be written long after what it is about. */
+const newestFirst = (a, b) => Date.parse(b.at) - Date.parse(a.at) || (a.id < b.id ? 1 : -1);
 
 /** When it was, or from when to when; a way to see that time in the charts. */
 function eventTime({ at, until }) {
