@@ -14,7 +14,7 @@ from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import freshness, growth, listing, memory, observer, runner, start, tailing, throughput
+from bench import freshness, growth, listing, memory, observer, page, runner, start, tailing, throughput
 from bench.figures import Figure, table
 from bench.place import Place, say
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "memory": memory.measure,  # of a portal in which little has happened yet
     "start": start.measure,
     "freshness": freshness.measure,
+    "page": page.measure,
     "runner": runner.measure,
     "throughput": throughput.measure,
     "observer": observer.measure,

@@ -9,17 +9,14 @@ the page was open is counted, none is left out.
 
 from __future__ import annotations
 
-import shutil
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from playwright.sync_api import Page, sync_playwright
-
+from bench.browser import logged_in
 from bench.figures import Figure, percentile
 from bench.place import Place, run_of, say, script
 from bench.start import requests_in
-from tests.e2e.stack import Stack, demo_target
+from tests.e2e.stack import demo_target
 
 USERS = 20
 ENDPOINTS = 100
@@ -27,7 +24,6 @@ RUN_SECONDS = 45
 END_MS = 3_000
 """For the last second to reach the page."""
 P95_SECONDS, P99_SECONDS = 1.5, 2.0
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 NUMBER = '[data-number="rps"] span'
 
 WATCH = """
@@ -48,7 +44,7 @@ Shown = tuple[float, int]
 
 def measure(place: Place) -> list[Figure]:
     stack, folder = place.stack, place.new_folder("freshness")
-    with demo_target(folder) as target, _browser(stack) as page:
+    with demo_target(folder) as target, logged_in(stack) as page:
         load = {
             "users": USERS,
             "spawn_rate": USERS,
@@ -85,21 +81,3 @@ def lags(done: Sequence[float], shown: Sequence[Shown]) -> list[float]:
     counts = [count for _, count in reached]
     seen = min(len(ends), counts[-1] if counts else 0)
     return [reached[bisect_left(counts, k)][0] - ends[k - 1] for k in range(1, seen + 1)]
-
-
-@contextmanager
-def _browser(stack: Stack) -> Iterator[Page]:
-    """A page of the demo user, logged in."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise RuntimeError("Chromium is not installed here (Debian: apt-get install chromium).")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.goto(f"{stack.url}/accounts/login/")
-        page.fill("input[name=login]", stack.facts["username"])
-        page.fill("input[name=password]", stack.facts["password"])
-        page.click("button[type=submit]")
-        page.wait_for_url(f"{stack.url}/")
-        yield page
-        browser.close()

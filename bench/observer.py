@@ -1,29 +1,28 @@
 """What counting costs the load that is counted: the same Locust with `exact`, with `csv`, and with no collector at all.
 
 Each is held against a bare `locust --headless` that runs beside it, at the same time, against the same target: whatever
-else the machine does meets both. First both make as many requests as they can on one core that they share (requests per
-CPU second of each), then both keep a steady pace of an open loop, each wherever it likes, and what counts is how long
-requests take: the 99.9th percentile over all rounds. A user times its requests itself and keeps the times in an array,
-so nothing depends on what is measured. A bare Locust beside a bare Locust is the control: how far it is off 1 is how
-far the other ratios can be trusted. Names take turns, so that all of them are in use all the time.
+else the machine does meets both. First they take turns of two seconds in which one of them makes as many requests as it
+can: what counts is requests per CPU second, since a busy machine does not give a whole core to each. Then both keep the
+steady pace of an open loop, and what counts is how long requests take: the 99.9th percentile over all rounds. A user
+times its requests itself and keeps the times in an array, so nothing depends on what is measured. A bare Locust beside
+a bare Locust is the control: how far it is off 1 is how far the other ratios can be trusted. Names come one after the
+other, so that all of them are in use all the time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-import psutil
-
 from bench.figures import Figure, percentile, spread
-from bench.place import LOCUSTFILES, Place, cpu_seconds, quiet_target, say, script
+from bench.place import LOCUSTFILES, Place, quiet_target, say, script
 from tests.e2e.stack import Target, wait_for
 from workers import command, launch
 from workers.command import RunFolder
@@ -39,7 +38,7 @@ USERS = 20
 DELAY_MS = 5
 """Of the target while users keep the pace; 20 users × 50 a second = 1,000 a second."""
 WARM_SECONDS = 2.0
-CLOSED_SECONDS = 8.0
+TURNS, TURN_SECONDS = 5, 2.0
 PACED_SECONDS = 12.0
 RUN_SECONDS = 120
 END_SECONDS = 20
@@ -120,41 +119,39 @@ class Pair:
         self.switch = folder / "switch"
 
     def run(self, arm: str) -> tuple[Observed, Observed]:
+        arms = {"ours": arm, "bare": "none"}
         with ExitStack() as exits:
-            arms = {"ours": arm, "bare": "none"}
-            locusts = {label: exits.enter_context(self._locust(label, which)) for label, which in arms.items()}
-            core = psutil.Process().cpu_affinity()
-            for processes in locusts.values():
-                pin(processes, core[:1])
-            time.sleep(WARM_SECONDS)
-            before = {label: cpu_seconds(processes) for label, processes in locusts.items()}
-            closed = sleep_over(CLOSED_SECONDS)
-            spent = {label: cpu_seconds(processes) - before[label] for label, processes in locusts.items()}
-            for processes in locusts.values():
-                pin(processes, core)
+            for turn, (label, which) in enumerate(arms.items()):
+                exits.enter_context(self._locust(label, which, turn))
+            time.sleep(WARM_SECONDS + (2 * TURNS + 1) * TURN_SECONDS)
             self.switch.touch()
-            time.sleep(WARM_SECONDS)
-            paced = sleep_over(PACED_SECONDS)
-        ours, bare = (self._observed(label, closed, paced, spent[label]) for label in arms)
+            time.sleep(2 * TURN_SECONDS + WARM_SECONDS)
+            began = time.perf_counter()
+            time.sleep(PACED_SECONDS)
+            window = (began, time.perf_counter())
+        ours, bare = (self._observed(label, window) for label in arms)
         return ours, bare
 
     @contextmanager
-    def _locust(self, label: str, arm: str) -> Iterator[list[psutil.Process]]:
-        """Its processes, once it makes requests; over afterwards, and its times are in a file."""
-        process = self._start(label, arm)
+    def _locust(self, label: str, arm: str, turn: int) -> Iterator[None]:
+        """It makes requests; over afterwards, and its times are in a file."""
+        before = requests_of(self.target, label)
+        process = self._start(label, arm, turn)
         try:
-            wait_for(lambda: f"GET /ok/{label}" in self.target.counts(), 30, "the first request", self._log(label))
-            yield [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            wait_for(lambda: requests_of(self.target, label) > before, 30, "the first request", self._log(label))
+            yield
             process.interrupt()
             wait_for(lambda: process.poll() is not None, END_SECONDS, "Locust has ended", self._log(label))
         finally:
             process.kill()
 
-    def _start(self, label: str, arm: str) -> LocustProcess:
+    def _start(self, label: str, arm: str, turn: int) -> LocustProcess:
         path = self.folder / label
         env = {
             "ENDPOINTS": str(self.names),
             "ARM": label,
+            "TURN": str(turn),
+            "TURN_SECONDS": str(TURN_SECONDS),
             "DELAY_MS": str(DELAY_MS),
             "SWITCH_FILE": str(self.switch),
             "OBSERVED_FILE": str(self.folder / f"{label}.times"),
@@ -188,12 +185,15 @@ class Pair:
     def _log(self, label: str) -> Callable[[], object]:
         return lambda: (self.folder / f"{label}.log").read_text()[-2000:]
 
-    def _observed(self, label: str, closed: Window, paced: Window, cpu: float) -> Observed:
-        data = array("d", (self.folder / f"{label}.times").read_bytes())
-        began, took = data[: len(data) // 2], data[len(data) // 2 :]
-        fast = sum(closed[0] <= at < closed[1] for at in began)
-        times = [seconds for at, seconds in zip(began, took, strict=True) if paced[0] <= at < paced[1]]
-        return Observed(fast / cpu, fast / (closed[1] - closed[0]), times)
+    def _observed(self, label: str, paced: Window) -> Observed:
+        found = json.loads((self.folder / f"{label}.times").read_text())
+        requests, cpu, seconds = (sum(column) for column in zip(*found["turns"][1 : TURNS + 1], strict=True))
+        times = [took for at, took in zip(found["began"], found["took"], strict=True) if paced[0] <= at < paced[1]]
+        return Observed(requests / cpu, requests / seconds, times)
+
+
+def requests_of(target: Target, label: str) -> int:
+    return target.counts().get(f"GET /ok/{label}", {}).get("requests", 0)
 
 
 def bare(host: str) -> tuple[str, ...]:
@@ -213,14 +213,3 @@ def bare(host: str) -> tuple[str, ...]:
 
 def bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-
-
-def pin(processes: list[psutil.Process], cores: list[int]) -> None:
-    for process in processes:
-        process.cpu_affinity(cores)
-
-
-def sleep_over(seconds: float) -> Window:
-    began = time.perf_counter()
-    time.sleep(seconds)
-    return began, time.perf_counter()

@@ -1,11 +1,13 @@
-"""First as many requests as can be made, then a steady pace; each timed by the user itself, with no listener at all.
+"""First as many requests as can be made, in turns with another, then a steady pace; timed by the user itself.
 
 Times go into arrays that are there from the start, and reach a file when all is over: measuring costs every collector
-the same. `OBSERVED_FILE` gets two columns of doubles, one after the other: when each request began (monotonic seconds)
-and how many seconds it took. `SWITCH_FILE`: the pace begins as soon as it exists.
+the same, and no listener is involved. `OBSERVED_FILE` gets JSON: `turns`, a list of requests, CPU seconds and seconds
+of each turn; `began` (monotonic seconds) and `took` of each paced request. `TURN` is 0 or 1: whose turn it is changes
+every `TURN_SECONDS`, by the clock of the machine. `SWITCH_FILE`: the pace begins as soon as it exists.
 """
 
 import itertools
+import json
 import os
 import random
 import time
@@ -15,33 +17,50 @@ from pathlib import Path
 import gevent
 from locust import FastHttpUser, events, task
 
-ROOM = 500_000
+ROOM = 100_000
 PERIOD_SECONDS = 0.02
+TURN, TURN_SECONDS = int(os.environ["TURN"]), float(os.environ["TURN_SECONDS"])
 NAMES = itertools.cycle([f"/page/{number}" for number in range(int(os.environ["ENDPOINTS"]))])
 FAST, PACED = f"/ok/{os.environ['ARM']}", f"/delay/{os.environ['DELAY_MS']}"
 SWITCH = Path(os.environ["SWITCH_FILE"])
 BEGAN, TOOK = array("d", bytes(8 * ROOM)), array("d", bytes(8 * ROOM))
 PLACES = itertools.count()
+REQUESTS = itertools.count()
+TURNS: list[tuple[int, float, float]] = []
 
 is_paced = False
+is_mine = gevent.event.Event()
+until = 0.0
 
 
 @events.test_start.add_listener
 def watch(**_: object) -> None:
-    gevent.spawn(switch)
+    gevent.spawn(take_turns)
 
 
-def switch() -> None:
-    global is_paced  # noqa: PLW0603 - one flag for all users
+def take_turns() -> None:
+    global is_paced, until  # noqa: PLW0603 - one flag for all users
     while not SWITCH.exists():
-        gevent.sleep(0.1)
+        turn = time.perf_counter() // TURN_SECONDS + 1
+        if turn % 2 != TURN:
+            turn += 1
+        gevent.sleep(turn * TURN_SECONDS - time.perf_counter())
+        began = (next(REQUESTS), time.process_time(), time.perf_counter())
+        until = (turn + 1) * TURN_SECONDS
+        is_mine.set()
+        gevent.sleep(until - time.perf_counter())
+        is_mine.clear()
+        ended = (next(REQUESTS), time.process_time(), time.perf_counter())
+        TURNS.append((ended[0] - began[0] - 1, ended[1] - began[1], ended[2] - began[2]))
     is_paced = True
+    is_mine.set()
 
 
 @events.quitting.add_listener
 def write(**_: object) -> None:
     used = min(next(PLACES), ROOM)
-    Path(os.environ["OBSERVED_FILE"]).write_bytes(BEGAN[:used].tobytes() + TOOK[:used].tobytes())
+    found = {"turns": TURNS, "began": list(BEGAN[:used]), "took": list(TOOK[:used])}
+    Path(os.environ["OBSERVED_FILE"]).write_text(json.dumps(found))
 
 
 class Visitor(FastHttpUser):
@@ -58,9 +77,17 @@ class Visitor(FastHttpUser):
 
     @task
     def visit(self) -> None:
-        path, name = PACED if is_paced else FAST, next(NAMES)
+        if is_paced:
+            self.timed()
+            return
+        is_mine.wait()
+        self.client.get(FAST, name=next(NAMES))
+        next(REQUESTS)
+
+    def timed(self) -> None:
+        name = next(NAMES)
         began = time.perf_counter()
-        self.client.get(path, name=name)
+        self.client.get(PACED, name=name)
         took = time.perf_counter() - began
         place = next(PLACES)
         if place < ROOM:
