@@ -96,6 +96,76 @@ def test_stages_are_typed_and_drawn(page: Page, version: ScenarioVersion) -> Non
     assert (version.scenario.users, version.scenario.run_time_s) == (20, 90)
 
 
+def texts(page: Page, column: str) -> list[str]:
+    """What is typed in a column of the stages."""
+    values: list[str] = page.locator(f"[name=stages_{column}]").evaluate_all("all => all.map(one => one.value)")
+    return values
+
+
+def test_stages_come_from_templates_and_every_change_is_taken_back(page: Page, version: ScenarioVersion) -> None:
+    version.scenario.users, version.scenario.run_time_s = 100, 600
+    version.scenario.save()
+    page.goto(f"/scenarios/{version.scenario.pk}/load/")
+    page.get_by_text("Stages", exact=True).first.click()
+    expect(page.locator("[data-undo]")).to_be_disabled()
+    page.click("[data-template=step]")
+    assert (texts(page, "users"), texts(page, "duration")) == (["20", "40", "60", "80", "100"], ["2m"] * 5)
+    expect(page.locator("[data-end]")).to_have_text("10:00")
+    page.locator("[data-row-act=down]").first.click()
+    assert texts(page, "users") == ["40", "20", "60", "80", "100"]
+    page.locator("[data-row-act=up]").first.dispatch_event("click")  # the first one stays where it is
+    page.locator("[data-row-act=copy]").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.locator("[data-stages] [data-row-act=remove]").last.click()
+    assert texts(page, "users") == ["40", "20", "20", "60", "80"]
+    expect(page.locator("[data-row-number]").last).to_have_text("5")
+    for _ in range(3):
+        page.click("[data-undo]")
+    assert texts(page, "users") == ["20", "40", "60", "80", "100"]
+    page.click("[data-undo]")
+    assert texts(page, "users") == [""]
+    expect(page.locator("[data-undo]")).to_be_disabled()
+    page.click("[data-template=hold]")
+    page.get_by_role("button", name="Save the load").click()
+    expect(page.locator(".alert-success")).to_be_visible()
+    version.scenario.refresh_from_db()
+    assert [stage["users"] for stage in version.scenario.stages] == [100, 100, 0]
+
+
+def test_a_wrong_stage_is_named_in_its_row_when_it_is_left(page: Page, version: ScenarioVersion) -> None:
+    page.goto(f"/scenarios/{version.scenario.pk}/load/")
+    page.get_by_text("Stages", exact=True).first.click()
+    page.click("[data-template=spike]")
+    page.locator("[name=stages_duration]").nth(1).fill("5x")
+    said = page.locator("[data-row-problem]:visible")
+    expect(said).to_have_count(0)  # still being typed
+    page.locator("[name=users]").focus()
+    expect(said).to_have_text("Stage 2: a duration looks like 90s, 5m or 1h30m.")
+    expect(page.locator("[data-profile]")).to_be_hidden()
+    page.locator("[name=stages_duration]").nth(1).fill("30s")
+    expect(said).to_have_count(0)
+    page.locator("[name=stages_users]").nth(2).fill("50000")
+    expect(said).to_contain_text("is over before its 50,000 users are there")
+
+
+def test_the_drawing_tells_the_moment_under_the_pointer(page: Page, version: ScenarioVersion) -> None:
+    version.scenario.users, version.scenario.run_time_s = 100, 600
+    version.scenario.save()
+    page.goto(f"/scenarios/{version.scenario.pk}/load/")
+    page.get_by_text("Stages", exact=True).first.click()
+    page.click("[data-template=step]")
+    drawing = page.locator("[data-drawing]")
+    expect(drawing.locator(".bound")).to_have_count(4)
+    box = drawing.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("[data-summary]")).to_have_text(re.compile(r"^0[45]:\d\d · 60 users · stage 3$"))
+    page.mouse.move(0, 0)
+    expect(page.locator("[data-summary]")).to_have_text("100 users")
+    page.get_by_text("The same as a table").click()
+    expect(page.locator("[data-profile-rows] tr").nth(2)).to_have_text("304:0006:004060")
+
+
 def test_menus_and_themes_work_by_keyboard(page: Page, version: ScenarioVersion) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
