@@ -18,7 +18,7 @@ from apps.core.api import CursorPages
 from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
 from apps.pools.models import WorkerPool
-from apps.runs import loglines, presentation, selectors, services
+from apps.runs import loglines, presentation, selectors, services, steering
 from apps.runs.models import Run
 from apps.runs.serializers import (
     EndpointOut,
@@ -30,6 +30,7 @@ from apps.runs.serializers import (
     NoteNew,
     RunNew,
     RunOut,
+    RunSteer,
     RunWithFilesOut,
     WorkerOut,
 )
@@ -100,6 +101,18 @@ class RunDetail(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read a run, and what can be downloaded of it."""
         return Response(presentation.run_with_files(run_for(request, pk)))
+
+    @extend_schema(request=RunSteer, responses=RunOut)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Change a running test: users, spawn rate, pause, length. What is as wanted already is no change.
+
+        409 `not_running` before it runs, `run_over` when it is over or ending, and `own_shape` for users, spawn rate
+        and pause when the script brings its own load shape.
+        """
+        run = run_for(request, pk, roles.RUN_CONTROL)
+        body = RunSteer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(presentation.run(steering.steer(run=run, changes=body.validated_data, by=actor_of(request))))
 
 
 class RunStop(APIView):

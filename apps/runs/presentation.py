@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from apps.core.clock import utc, utc_or_none
+from apps.runs import steering
 from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent, ScriptException
 from apps.runs.selectors import queue_position
 from apps.runs.states import INVALID_REASONS
@@ -54,6 +55,7 @@ def run(row: Run) -> dict[str, Any]:
         "peak_users": row.peak_users,
         "spawn_rate": row.spawn_rate,
         "run_time_s": row.run_time_s,
+        "steering": steered(row),
         "stages": row.stages,
         "host": row.host,
         "tags": row.tags,
@@ -69,6 +71,17 @@ def run(row: Run) -> dict[str, Any]:
         "thresholds": [],
         "note": row.note,
         "labels": row.labels,
+    }
+
+
+def steered(row: Run) -> dict[str, Any]:
+    """What people want of the running test."""
+    return {
+        "revision": row.steering_revision,
+        "users": row.wanted_users,
+        "spawn_rate": row.wanted_spawn_rate,
+        "is_paused": row.is_paused,
+        "own_shape": row.own_shape,
     }
 
 
@@ -93,6 +106,8 @@ def endpoint(row: Endpoint) -> dict[str, Any]:
 def event(row: RunEvent) -> dict[str, Any]:
     """One line of the time line."""
     text = row.text if row.kind == "note" or not row.text else gettext(row.text)  # what people wrote stays as it is
+    if row.kind == "control":
+        text = steering.words(row.data) or text
     return {
         "id": str(row.pk),
         "at": utc(row.at),

@@ -45,6 +45,15 @@ class RunNew(StrictSerializer):
     note = Text(max_length=NOTE_CHARS, required=False, allow_blank=True)
 
 
+class RunSteer(StrictSerializer):
+    """What is left out stays as it is; `apps.runs.steering` says what is wrong."""
+
+    users = Anything(required=False, help_text="Whole number from 0; holds to the end, whatever the stages say.")
+    spawn_rate = Anything(required=False, help_text="Users a second, on every way to other users from now on.")
+    paused = Anything(required=False, help_text="True: no users, while the time goes on; false: the users come back.")
+    run_time = Anything(required=False, help_text="Length from the start: seconds, or like 90s, 5m, 1h30m.")
+
+
 class Moment(serializers.DateTimeField):
     """A time as JSON text with its zone; without one it would be somebody's guess."""
 
@@ -117,6 +126,16 @@ class GeneratorOut(serializers.Serializer[Any]):
     rss_bytes = serializers.IntegerField()
 
 
+class SteeringOut(serializers.Serializer[Any]):
+    """What people want of the running test. Null: as planned."""
+
+    revision = serializers.IntegerField(help_text="Goes up with each change; 0 before the first.")
+    users = serializers.IntegerField(allow_null=True)
+    spawn_rate = serializers.FloatField(allow_null=True)
+    is_paused = serializers.BooleanField()
+    own_shape = serializers.CharField(help_text="Load shape of the script, which then decides about users; or empty.")
+
+
 class RunOut(serializers.Serializer[Any]):
     """A run. `url` is its page."""
 
@@ -145,7 +164,8 @@ class RunOut(serializers.Serializer[Any]):
     current_users = serializers.IntegerField()
     peak_users = serializers.IntegerField()
     spawn_rate = serializers.FloatField()
-    run_time_s = serializers.FloatField()
+    run_time_s = serializers.FloatField(help_text="As it is planned now.")
+    steering = SteeringOut()
     stages = StageIn(many=True)
     host = serializers.CharField()
     tags = serializers.ListField(child=serializers.CharField())

@@ -114,7 +114,7 @@ ROUTES: dict[str, Route] = {
     "api/v1/pools/<str:ref>/": route({"ref": "pool.name"}, get=logged_in),
     # --- REST: runs
     "api/v1/runs/": route(get=own(), post=of_project(RUN_START, scenario="@scenario.pk")),
-    "api/v1/runs/<uuid:pk>/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/": route(RUN, get=of_project(), patch=of_project(RUN_CONTROL, users=5)),
     "api/v1/runs/<uuid:pk>/stop/": route(RUN, post=of_project(RUN_CONTROL)),
     "api/v1/runs/<uuid:pk>/abort/": route(RUN, post=of_project(RUN_CONTROL)),
     "api/v1/runs/<uuid:pk>/events/": route(RUN, get=of_project(), post=of_project(RUN_CONTROL, text="hello")),
