@@ -57,9 +57,13 @@ class Cell:
     failures_high: int = _SAME
 
     def __post_init__(self) -> None:
-        for name, same in (("requests_low", "requests"), ("requests_high", "requests"), ("failures_high", "failures")):
-            if getattr(self, name) == _SAME:
-                object.__setattr__(self, name, getattr(self, same))
+        # Written out, since it is done a hundred thousand times a minute.
+        if self.requests_low == _SAME:
+            object.__setattr__(self, "requests_low", self.requests)
+        if self.requests_high == _SAME:
+            object.__setattr__(self, "requests_high", self.requests)
+        if self.failures_high == _SAME:
+            object.__setattr__(self, "failures_high", self.failures)
 
     @property
     def avg_ms(self) -> float | None:

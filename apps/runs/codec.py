@@ -521,7 +521,8 @@ def _cells(chunk: Chunk, endpoint: int) -> list[tuple[int, Cell]]:
         known = columns.get(name, ())
         columns[name] = [None if value != value else value for value in known] or [None] * len(rows)
     found = chunk.sketches_of(endpoint)
-    columns["sketch"] = found.each() if found else [None] * len(rows)
+    unknown: Sequence[Any] = [None] * len(rows)
+    columns["sketch"] = found.each() if found else unknown
     figures = zip(*(columns[name] for name in _CELL_FIELDS), strict=True)
     return [(row, Cell(endpoint, *values)) for row, values in zip(rows, figures, strict=True)]
 

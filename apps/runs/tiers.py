@@ -44,7 +44,8 @@ def close_spans(run_id: UUID, *, before_t: int, worker: int = 0) -> None:
                 rows = list(group)
                 _store(run_id, worker, step, rows, codec.encode(rows))
         for step in TIERS:
-            _pack(run_id, worker, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step])
+            known = fresh if step == 1 else ()
+            _pack(run_id, worker, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step], known)
 
 
 def close_all(run_id: UUID, *, worker: int = 0) -> None:
@@ -140,8 +141,8 @@ def _ends(run_id: UUID, step_s: int) -> list[tuple[int, int, int]]:
     return ends
 
 
-def _pack(run_id: UUID, worker: int, step_s: int, before_t: int) -> None:
-    """Merge the small blocks of each finished span into one."""
+def _pack(run_id: UUID, worker: int, step_s: int, before_t: int, known: Sequence[Row] = ()) -> None:
+    """Merge the small blocks of each finished span into one; `known`: rows that were read already."""
     small = _found(run_id, step_s, worker).filter(last_t__lt=before_t).order_by("first_seq")
     spans: dict[int, list[SampleBlock]] = {}
     for block in small.only("id", "first_t", "last_t", "first_seq", "last_seq"):
@@ -149,9 +150,13 @@ def _pack(run_id: UUID, worker: int, step_s: int, before_t: int) -> None:
     for group in spans.values():
         if len(group) > 1:
             found = SampleBlock.objects.filter(pk__in=[block.pk for block in group])
-            data = codec.join(list(_data(found.order_by("first_seq"))), compression=PACKING[step_s])
-            found.delete()
             first, last = group[0], group[-1]
+            if known and known[0].seq <= first.first_seq and last.last_seq <= known[-1].seq:
+                rows = [row for row in known if first.first_seq <= row.seq <= last.last_seq]
+                data = codec.encode(rows, compression=PACKING[step_s])
+            else:
+                data = codec.join(list(_data(found.order_by("first_seq"))), compression=PACKING[step_s])
+            found.delete()
             _create(run_id, worker, step_s, (first.first_seq, last.last_seq), (first.first_t, last.last_t), data)
 
 
