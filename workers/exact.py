@@ -34,9 +34,12 @@ MAX_SAMPLE_BYTES = 64 * 1024
 MAX_REFUSED_LINES = 10_000
 """Then it is no collector of ours that writes: nothing more is read."""
 
+MAX_PER_SECOND = 10_000_000
+"""Requests in a second, or users, or whatever else a process can have: more is no number of ours."""
 CLOCK_STEP_SECONDS = 2.0
 MAX_MS = 24 * 3600 * 1000.0
 """The child takes no longer time for one."""
+MAX_AGE_MS = 30 * MAX_MS
 MAX_URL_CHARS = 2_000
 MAX_BODY_CHARS = 4_096
 MAX_HEADERS = 100
@@ -121,7 +124,7 @@ class Reader:
         total, rows = Sum(), self._rows(document)
         for row in rows:
             total.add(row)
-        users = self._checked(_counts(document.get("users")), document.get("users"))
+        users = self._users(document.get("users", {}))
         self._ticks += 1
         return Tick(
             seq=self._ticks,
@@ -130,18 +133,21 @@ class Reader:
             total=total.row("", AGGREGATED),
             rows=rows,
             health=_health(document),
-            classes=dict(list(users.items())[:MAX_CLASSES]),
+            classes=users,
             errors=self._errors(document),
         )
 
     def _rows(self, document: Mapping[str, Any]) -> tuple[SampleRow, ...]:
         sums: dict[Key, Sum] = {}
         rows: dict[Key, SampleRow] = {}
+        left = MAX_PER_SECOND
         for values in self._list(document, "rows", MAX_ENDPOINTS + 1):
-            row = self._row(values)
+            row = self._row(values, left)
             if row is None:
                 self.refused += 1
-            elif (key := (row.method, row.name)) not in rows:
+                continue
+            left -= row.requests
+            if (key := (row.method, row.name)) not in rows:
                 rows[key] = row
             else:  # two indexes of one name, or names that nobody announced
                 if key not in sums:
@@ -150,11 +156,11 @@ class Reader:
                 sums[key].add(row)
         return tuple(sums[key].row(*key) if key in sums else row for key, row in rows.items())
 
-    def _row(self, values: object) -> SampleRow | None:
+    def _row(self, values: object, most: int) -> SampleRow | None:
         """None unless it says of which endpoint how many requests there were."""
         if not isinstance(values, list) or len(values) != 8:
             return None
-        index, requests = whole(values[0], MAX_ENDPOINTS), whole(values[1])
+        index, requests = whole(values[0], MAX_ENDPOINTS), whole(values[1], most)
         if index is None or not requests:
             return None
         method, name = self._names.get(index, OTHER_KEY)
@@ -165,7 +171,7 @@ class Reader:
         failures, size = whole(values[2], requests), measure(values[6])
         sketch = _sketch(values[7], requests)
         times = _Times.of(sketch or {}, *values[3:6])
-        self.refused += (failures is None) + (size is None) + (sketch is None) + times.repaired
+        self.refused += failures is None or size is None or sketch is None or times.repaired
         found = percentiles(sketch or {}, low=times.min_ms, high=times.max_ms)
         return SampleRow(
             method=method,
@@ -225,9 +231,16 @@ class Reader:
         self.refused += max(0, len(found) - most)
         return found[:most]
 
-    def _checked(self, good: dict[str, int], said: object) -> dict[str, int]:
-        self.refused += len(said) - len(good) if isinstance(said, dict) else 1
-        return good
+    def _users(self, said: object) -> dict[str, int]:
+        """By class; those of classes beyond `MAX_CLASSES` together, as `OTHER`."""
+        found = _counts(said)
+        self.refused += len(said) - len(found) if isinstance(said, dict) else 1
+        if sum(found.values()) > MAX_PER_SECOND:
+            self.refused += 1
+            return {}
+        classes = list(found.items())
+        rest = sum(count for _, count in classes[MAX_CLASSES - 1 :])
+        return found if len(found) <= MAX_CLASSES else {**dict(classes[: MAX_CLASSES - 1]), OTHER: rest}
 
     def _look_at_clock(self, document: Mapping[str, Any]) -> None:
         """The clock of the day against the monotonic one, both read at one moment: late lines are no step."""
@@ -258,14 +271,13 @@ class _Times:
     sum_ms: float
     min_ms: float | None
     max_ms: float | None
-    repaired: int
-    """How many of them were wrong."""
+    repaired: bool
+    """Whether one of them was wrong."""
 
     @classmethod
     def of(cls, sketch: Sketch, sum_ms: object, min_ms: object, max_ms: object) -> _Times:
         if not sketch:
-            said = sum(value is not None and value != 0 for value in (sum_ms, min_ms, max_ms))
-            return cls(0.0, None, None, said)
+            return cls(0.0, None, None, any(value is not None and value != 0 for value in (sum_ms, min_ms, max_ms)))
         first, last = min(sketch), max(sketch)
         least, most = _inside(min_ms, first), _inside(max_ms, last)
         if least is not None and most is not None and least > most:
@@ -276,7 +288,7 @@ class _Times:
         total = measure(sum_ms)
         if total is None or not count * low / _TOLERANCE <= total <= count * high * _TOLERANCE:
             total = None
-        repaired = sum(value is None for value in (least, most, total))
+        repaired = least is None or most is None or total is None
         if total is None:
             total = sum(middle_ms(bucket) * count for bucket, count in sketch.items())
         return cls(total, least, most, repaired)
@@ -313,13 +325,13 @@ def _sketch(pairs: object, most: int) -> dict[int, int] | None:
 def _health(document: Mapping[str, Any]) -> Health:
     size = measure(document.get("rss"))
     return Health(
-        target_users=whole(document.get("target")),
-        in_flight=whole(document.get("in_flight")),
-        oldest_ms=measure(document.get("oldest_ms")),
-        lag_ms=measure(document.get("lag_ms")),
-        cpu_percent=measure(document.get("cpu")),
+        target_users=whole(document.get("target"), MAX_PER_SECOND),
+        in_flight=whole(document.get("in_flight"), MAX_PER_SECOND),
+        oldest_ms=measure(document.get("oldest_ms"), MAX_AGE_MS),
+        lag_ms=measure(document.get("lag_ms"), MAX_AGE_MS),
+        cpu_percent=measure(document.get("cpu"), MAX_PER_SECOND),
         rss_bytes=None if size is None else round(size),
-        open_files=whole(document.get("fds")),
+        open_files=whole(document.get("fds"), MAX_PER_SECOND),
     )
 
 
