@@ -11,6 +11,8 @@ from apps.runs.states import State, Verdict
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
 
+FIGURES = ("requests", "failures", "p50_ms", "p95_ms", "p99_ms")
+
 
 def render(run: Run) -> str:
     """One test case for the run itself, and one an endpoint with its figures. A run that is not over is skipped."""
@@ -43,9 +45,9 @@ def _endpoint(suite: ET.Element, endpoint: Endpoint) -> None:
     totals = endpoint.totals
     seconds = (totals.get("avg_ms") or 0) / 1000
     case = ET.SubElement(suite, "testcase", classname="endpoint", name=_clean(str(endpoint)), time=f"{seconds:.3f}")
-    figures = ", ".join(
-        f"{name} {totals[name]}" for name in ("requests", "failures", "p50_ms", "p95_ms") if name in totals
-    )
+    figures = ", ".join(f"{name} {totals[name]}" for name in FIGURES if totals.get(name) is not None)
+    if endpoint.locust_requests is not None:
+        figures += f", counted by Locust {endpoint.locust_requests}"
     ET.SubElement(case, "system-out").text = _clean(figures)
 
 

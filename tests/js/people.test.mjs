@@ -16,7 +16,9 @@ test("the load can be changed while it runs, and what is in the way has a name",
   for (const state of ["queued", "claimed"]) assert.equal(hindrance({ ...plan, state }), "queued");
   assert.equal(hindrance({ ...plan, state: "stopping" }), "stopping");
   for (const state of ["finished", "stopped", "failed", "lost"]) assert.equal(hindrance({ ...plan, state }), "over");
-  assert.equal(hindrance({ ...plan, steering: { ...steering, own_shape: "Waves" } }), "own_shape");
+  const shaped = { ...plan, steering: { ...steering, own_shape: "Waves" } };
+  assert.deepEqual([hindrance(shaped), hindrance(shaped, "users"), hindrance(shaped, "time")], ["own_shape", "own_shape", ""]);
+  assert.equal(hindrance({ ...shaped, state: "queued" }, "time"), "queued");
 });
 
 test("wanted users are what somebody said, else the plan's", () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from django.test import Client
@@ -169,3 +170,12 @@ def test_endpoints_are_compared_with_locust(tess_client: Client, run: Run) -> No
     EndpointFactory.create(run=run, index=1, name="/b", totals={"requests": 10})
     rows = read(tess_client, run, "endpoints/")["results"]
     assert [(row["locust"], row["difference"]) for row in rows] == [(11, -1), (None, None)]
+
+
+def test_junit_and_the_report_tell_both_counts(tess_client: Client, run: Run) -> None:
+    EndpointFactory.create(run=run, name="/a", totals={"requests": 10, "p99_ms": None}, locust_requests=11)
+    suite = ET.fromstring(tess_client.get(f"{RUNS}{run.pk}/junit.xml").content)
+    assert suite.findall("testcase")[1].findtext("system-out") == "requests 10, counted by Locust 11"
+    report = tess_client.get(f"{RUNS}{run.pk}/report.json").json()
+    assert [(row["locust"], row["difference"]) for row in report["endpoints"]] == [(11, -1)]
+    assert report["run"]["collector"] == "exact"

@@ -6,13 +6,15 @@ import { count, duration, time, utc } from "./format.js";
 import { askedUsers, elapsed, isOver } from "./phase.js";
 import { text } from "./text.js";
 
-/** Why the load cannot be changed now: the name of a sentence, or "" when it can. Pure. */
-export function hindrance(run) {
+/**
+ * Why something cannot be changed now: the name of a sentence, or "" when it can. Pure.
+ * @param {"users"|"time"} what a shape of the script's own decides about users, not about the length
+ */
+export function hindrance(run, what = "users") {
   if (isOver(run)) return "over";
-  if (run.steering?.own_shape) return "own_shape";
   if (run.state === "queued" || run.state === "claimed") return "queued";
   if (run.state === "stopping") return "stopping";
-  return "";
+  return run.steering?.own_shape && what === "users" ? "own_shape" : "";
 }
 
 /** Users that are wanted at a moment: as somebody said, else as planned; none while paused. Pure. */
@@ -69,13 +71,12 @@ export class Steering {
     const reason = hindrance(run);
     setHidden(this.bar, reason === "over" || !run.steering);
     if (reason === "over") for (const menu of this.menus) menu.open = false;
-    const sentence = reason ? text(`steer_${reason}`, { shape: run.steering?.own_shape ?? "" }) : "";
     setText(this.bar.querySelector("[data-users-label]"), this.#usersLabel(store));
     setText(this.bar.querySelector("[data-time-label]"), duration(run.run_time_s));
     setText(this.pause.querySelector("[data-label]"), text(isPaused ? "resume" : "pause"));
     const use = this.pause.querySelector("use");
     use.setAttribute("href", use.getAttribute("href").replace(/#.*/, isPaused ? "#play" : "#pause"));
-    this.#setAble(sentence);
+    for (const part of this.bar.children) this.#setAble(part, hindrance(run, part.dataset.steers));
     const here = text("steer_users_now", { now: count(store.latest?.users ?? run.current_users), wanted: count(this.#wanted(store)) });
     setText(this.bar.querySelector("[data-users-now]"), here);
     setHidden(this.bar.querySelector("[data-stages-note]"), !run.stages?.length);
@@ -97,15 +98,15 @@ export class Steering {
     return text("steer_label", { users: count(this.#wanted(store)) });
   }
 
-  /** Where nothing can be changed the reason is in the menus, and on the buttons for those who point at them. */
-  #setAble(sentence) {
-    for (const line of this.bar.querySelectorAll("[data-reason]")) {
-      setText(line, sentence);
-      setHidden(line, !sentence);
-    }
-    for (const fields of this.bar.querySelectorAll("fieldset")) fields.disabled = Boolean(sentence) || this.isBusy;
-    this.pause.disabled = Boolean(sentence) || this.isBusy;
-    for (const element of [this.pause, ...this.bar.querySelectorAll("summary")]) element.title = sentence;
+  /** Where nothing can be changed the reason is in the menu, and on the button for those who point at it. */
+  #setAble(part, reason) {
+    const sentence = reason ? text(`steer_${reason}`, { shape: this.run.steering?.own_shape ?? "" }) : "";
+    const line = part.querySelector("[data-reason]");
+    setText(line, sentence);
+    setHidden(line, !sentence);
+    const able = part.querySelector("fieldset") ?? part;
+    able.disabled = Boolean(sentence) || this.isBusy;
+    (part.querySelector("summary") ?? part).title = sentence;
   }
 
   #sayPaused(store) {
