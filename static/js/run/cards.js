@@ -95,11 +95,11 @@ export class ChartCards {
 
   #momentText(t) {
     const start = this.store.run.started_at ? Date.parse(this.store.run.started_at) / 1000 : null;
-    const marker = this.charts.markerNear(t);
+    const mark = this.charts.markNear(t);
     return [
       time(t),
       start === null || t < start ? "" : text("into_run", { time: duration(t - start) }),
-      marker ? `${text(`mark_${marker.kind}`)}: ${marker.text}` : "",
+      mark ? `${text(`mark_${mark.kind}`)}: ${mark.text}` : "",
     ].filter(Boolean).join(" · ");
   }
 

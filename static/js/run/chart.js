@@ -50,6 +50,7 @@ export class Chart {
     this.isStale = false;
     new IntersectionObserver(([entry]) => this.#seen(entry.isIntersecting), { rootMargin: "200px" }).observe(card);
     new ResizeObserver(() => this.#fit()).observe(this.plot);
+    addEventListener("beforeprint", () => this.#seen(true));
   }
 
   /** @param {Line[]} lines */

@@ -8,7 +8,7 @@ import { color } from "./theme.js";
 import { Tip } from "./tip.js";
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
-const EDGE = { left: 14, right: 14, top: 34, foot: 24 };
+const EDGE = { left: 14, right: 14, top: 46, foot: 24 };
 const MARKED = [["p50_ms", "p50"], ["p95_ms", "p95"], ["p99_ms", "p99"]];
 const LABEL_ROW = 14;
 const GAP = 1;
@@ -72,8 +72,7 @@ export class Histogram {
 
   #read() {
     const bin = this.bins[this.chosen];
-    const marks = MARKED.filter(([name]) => isNumber(this.totals[name])).map(([name, label]) => `${label} ${ms(this.totals[name])}`);
-    setText(this.reading, bin ? this.#words(bin) : marks.join(" · "));
+    setText(this.reading, bin ? this.#words(bin) : "");
   }
 
   #words({ low, high, requests }) {
@@ -166,9 +165,9 @@ export class Histogram {
     ctx.stroke();
   }
 
-  /** Labels that would meet go to a second row. */
+  /** Labels that would meet stand in rows of their own. */
   #paintMarks(ctx) {
-    const ends = [-Infinity, -Infinity];
+    const ends = MARKED.map(() => -Infinity);
     const [low, high] = [this.bins[0].low, this.bins[this.bins.length - 1].high];
     ctx.textBaseline = "top";
     for (const [name, label] of MARKED) {
@@ -178,7 +177,7 @@ export class Histogram {
       const words = `${label} ${ms(value)}`;
       const wide = ctx.measureText(words).width;
       const left = Math.min(Math.max(0, x - wide / 2), this.width - wide);
-      const row = left < ends[0] + 8 ? 1 : 0;
+      const row = ends.findIndex((end) => left >= end + 8);
       ends[row] = left + wide;
       ctx.strokeStyle = ctx.fillStyle = color("--h-ink");
       ctx.setLineDash(name === "p50_ms" ? [] : name === "p95_ms" ? [5, 3] : [2, 2]);

@@ -78,7 +78,7 @@ class Tile {
 /** @returns {{value: string, word: string, isBad: boolean|null}} null: neither good nor bad */
 export function stateOf(name, { shown, beside, isSettled, isExact }) {
   const { show, limit } = GAUGES[name];
-  if (!isNumber(shown)) return { value: show(null), word: text(isExact ? "not_measured" : "not_known_csv"), isBad: null };
+  if (!isNumber(shown)) return { value: show(null), word: text(!isExact ? "not_known_csv" : name === "files" ? "live_only" : "not_measured"), isBad: null };
   const value = isSettled ? text("at_most", { value: show(shown) }) : show(shown);
   if (name === "users") return usersState(shown, isSettled ? highest(beside) : newest(beside), isSettled);
   if (!limit) return { value, word: "", isBad: null };

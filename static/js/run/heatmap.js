@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { make, setHidden, setText } from "./dom.js";
 import { count, ms, oneLine, time, utc } from "./format.js";
-import { marksOf, ramp, share } from "./ramp.js";
+import { ramp, share } from "./ramp.js";
 import { between, niceTimes } from "./scale.js";
 import { text } from "./text.js";
 import { color } from "./theme.js";
@@ -233,9 +233,7 @@ export class HeatChart extends Chart {
       ctx.fillRect(place, 0, 1, 1);
     });
     setText(this.scale.querySelector("[data-least]"), "1");
-    setText(this.scale.querySelector("[data-middle]"), count(marksOf(this.most)[1] ?? ""));
     setText(this.scale.querySelector("[data-most]"), count(this.most));
-    setHidden(this.scale.querySelector("[data-middle]"), marksOf(this.most).length < 3);
     setHidden(this.scale.querySelector("[data-most]"), this.most <= 1);
     this.scale.title = text("heat_scale", { seconds: this.grid.step });
   }

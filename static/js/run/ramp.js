@@ -27,13 +27,6 @@ export function share(count, most) {
   return most <= 1 ? 1 : Math.min(1, Math.log(count) / Math.log(most));
 }
 
-/** Round counts for the scale's marks: 1, …, most. */
-export function marksOf(most) {
-  if (most <= 1) return [1];
-  const middle = Math.round(Math.sqrt(most));
-  return middle > 1 && middle < most ? [1, middle, most] : [1, most];
-}
-
 /** Björn Ottosson's OKLab. */
 export function fromOklch(lightness, chroma, hue) {
   const angle = (hue * Math.PI) / 180;

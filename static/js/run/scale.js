@@ -14,7 +14,7 @@ export function between(low, high) {
 /** 1, 2, 5, 10, … within the limits; every power of ten alone where they would crowd. */
 export function niceTimes(low, high, density) {
   const decades = Math.log10(high / low);
-  const steps = decades > 1.2 * density ? [1] : AXIS_STEPS;
+  const steps = decades > 1.8 * density ? [1] : AXIS_STEPS;
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const step of steps) {
