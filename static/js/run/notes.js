@@ -68,8 +68,8 @@ export class Notes {
     let pressedAt = 0;
     area.addEventListener("pointerdown", (event) => (pressedAt = event.clientX));
     area.addEventListener("click", (event) => {
-      if (!event.target.closest("[data-plot]") || Math.abs(event.clientX - pressedAt) > DRAGGED_PX) return;
-      this.clicked = this.#pointed;
+      if (!event.target.closest("[data-plot]")) return;
+      this.clicked = Math.abs(event.clientX - pressedAt) > DRAGGED_PX ? null : this.#pointed;
       clearTimeout(this.forgetting);
       this.forgetting = setTimeout(() => (this.clicked = null), CLICK_HOLDS_MS);
     });
