@@ -118,7 +118,8 @@ def add_note(*, run: Run, text: str, at: datetime | None = None, until: datetime
 def to_spec(run: Run) -> engine.RunSpec:
     """The engine's view of a run."""
     load = {name: getattr(run, name) for name in loads.FIELDS}
-    return replace(loads.to_spec(load, locustfile=run.version.locustfile), run_id=str(run.pk))
+    spec = loads.to_spec(load, locustfile=run.version.locustfile)
+    return replace(spec, run_id=str(run.pk), collector=run.collector, group_ids=run.group_ids)
 
 
 def ring_doorbell(run_id: UUID) -> bool:
@@ -156,6 +157,7 @@ def _insert(
         pool=pool,
         number=project.last_run_number,
         collector=scenario.collector,
+        group_ids=scenario.group_ids,
         requested_by=by.label,
         requested_by_user=by.user,
         note=extras.note,
