@@ -94,9 +94,10 @@ def changes(events: Iterable[tuple[float, Mapping[str, Any]]]) -> list[Change]:
     found = []
     for at, data in events:
         users, paused = _after(data.get("users")), _after(data.get("paused"))
-        if isinstance(users, (int, float)) or isinstance(paused, bool):
-            wanted = int(users) if isinstance(users, (int, float)) and not isinstance(users, bool) else None
-            found.append(Change(at, wanted, paused if isinstance(paused, bool) else None))
+        wanted = int(users) if isinstance(users, (int, float)) and not isinstance(users, bool) else None
+        is_paused = paused if isinstance(paused, bool) else None
+        if wanted is not None or is_paused is not None:
+            found.append(Change(at, wanted, is_paused))
     return sorted(found, key=lambda change: change.at)
 
 
