@@ -120,8 +120,6 @@ def test_it_queues_with_the_scenarios_load_and_leaves_a_trace(scenario: Scenario
     assert services.to_spec(run).users == 7
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("no_redis")
 @pytest.mark.parametrize(("collector", "group_ids"), [("exact", True), ("csv", False)])
 def test_it_counts_as_the_scenario_says(scenario: Scenario, by: Actor, collector: str, group_ids: bool) -> None:
     Scenario.objects.filter(pk=scenario.pk).update(collector=collector, group_ids=group_ids)
@@ -132,6 +130,8 @@ def test_it_counts_as_the_scenario_says(scenario: Scenario, by: Actor, collector
     assert (spec.collector, spec.group_ids) == (collector, group_ids)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_redis")
 def test_it_gives_each_run_a_number_of_its_own(scenario: Scenario, by: Actor) -> None:
     start = Barrier(4)
 
