@@ -17,7 +17,7 @@ import { HealthStrip } from "./run/health.js";
 import { History } from "./run/history.js";
 import { Legend } from "./run/legend.js";
 import { LogTail } from "./run/log.js";
-import { STALL_SECONDS, eventMarks, phaseMarks, stallsOf } from "./run/marks.js";
+import { STALL_SECONDS, allMarks, eventMarks, phaseMarks, stallsOf } from "./run/marks.js";
 import { Notes } from "./run/notes.js";
 import { drawCounts, drawDetails, drawEvents, drawExceptions, drawFiles } from "./run/panels.js";
 import { isOver, phaseOf } from "./run/phase.js";
@@ -155,11 +155,9 @@ function followOnly() {
 }
 
 function marksOf(series) {
-  return [
-    ...stallsOf(series, (seconds) => text("stall_mark", { seconds })),
-    ...eventMarks(store.events, (event) => (event.by ? `${eventWords(event)} (${actorName(event.by)})` : eventWords(event))),
-    ...phaseMarks(phases.list, phaseName),
-  ];
+  const words = (event) => (event.by ? `${eventWords(event)} (${actorName(event.by)})` : eventWords(event));
+  const stalls = stallsOf(series, (seconds) => text("stall_mark", { seconds }));
+  return allMarks(stalls, eventMarks(store.events, words), phaseMarks(phases.list, phaseName));
 }
 
 /** The last phase lasts until now, whatever the server knew when it was asked. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventMarks, markNear, phaseMarks, stallsOf } from "../../static/js/run/marks.js";
+import { allMarks, eventMarks, markNear, phaseMarks, stallsOf } from "../../static/js/run/marks.js";
 import { Series } from "../../static/js/run/series.js";
 
 const words = (seconds) => `${seconds} s`;
@@ -47,4 +47,12 @@ test("the mark under the cursor: points before spans", () => {
 
 test("phases are marked where they meet, not where the run begins", () => {
   assert.deepEqual(phaseMarks([{ from: 1, label: "a" }, { from: 5, label: "b" }], ({ label }) => label), [{ kind: "phase", t: 5, until: null, text: "b" }]);
+});
+
+test("a stall that is shaded has no second mark; one that is not seen in the figures has", () => {
+  const stall = { kind: "stall", t: 100, until: 110, text: "" };
+  const event = (t) => ({ kind: "stall", t, until: null, text: "" });
+  assert.equal(allMarks([stall], [event(103)], []).length, 1);
+  assert.equal(allMarks([stall], [event(300)], []).length, 2);
+  assert.equal(allMarks([stall], [{ ...event(103), kind: "note" }], [{ kind: "phase", t: 1 }]).length, 3);
 });

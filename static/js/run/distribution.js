@@ -46,6 +46,7 @@ export class Histogram {
     this.all = this.bins.reduce((sum, bin) => sum + bin.requests, 0);
     this.totals = totals;
     if (this.chosen !== null && this.chosen >= this.bins.length) this.chosen = null;
+    this.card.classList.toggle("is-unknown", !isKnown);
     setHidden(this.unknown, isKnown);
     setHidden(this.plot, !isKnown);
     this.empty.hidden = this.bins.length > 0 || !isKnown;

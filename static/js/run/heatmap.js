@@ -38,6 +38,7 @@ export class HeatChart extends Chart {
     const range = this.group.range();
     this.most = grid.mostWithin(...range);
     this.limits = this.#limits(range);
+    this.card.classList.toggle("is-unknown", !isKnown);
     setHidden(this.nothingKnown, isKnown);
     setHidden(this.plot, !isKnown);
     setHidden(this.select, !isKnown);

@@ -39,6 +39,12 @@ export function eventMarks(events, words) {
   }));
 }
 
+/** All marks of the charts. A stall that is seen in the figures needs no mark of its event beside it. */
+export function allMarks(stalls, events, phases) {
+  const isShaded = (mark) => stalls.some((stall) => mark.t >= stall.t - STALL_SECONDS && mark.t <= stall.until + STALL_SECONDS);
+  return [...stalls, ...events.filter((mark) => mark.kind !== "stall" || !isShaded(mark)), ...phases];
+}
+
 /** Where one phase ends and the next begins. @returns {Mark[]} */
 export function phaseMarks(phases, words) {
   return phases.slice(1).map((phase) => ({ kind: "phase", t: phase.from, until: null, text: words(phase) }));
