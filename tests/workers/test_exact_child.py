@@ -50,7 +50,9 @@ class Ran:
     def __post_init__(self) -> None:
         out = self.folder.out
         files = sorted(out.glob("samples.*.ndjson"))
-        *self.lines, self.end = [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+        said = [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+        self.end = said.pop() if said else {}
+        self.lines = said
         self.events = [json.loads(line) for line in self.folder.events.read_bytes().splitlines()]
         self.log = self.folder.log.read_text()
         self.final: dict[str, Any] = json.loads(self.folder.final.read_bytes())
@@ -165,6 +167,22 @@ def test_nonsense_is_counted_once_on_both_sides(child: Child) -> None:
     assert {line["t"] for line in ran.lines if line["rows"]} != set()
 
 
+def test_nonsense_is_counted_once_with_locusts_files_as_well(child: Child) -> None:
+    nonsense = """
+        for ms in (None, float("nan"), float("inf"), -1, 10**400, "abc", object(), 7): self.fire(response_time=ms)
+        self.fire(name=object())
+        self.environment.events.request.fire(exception="boom")
+        """
+    ran = child(FIRE + nonsense, users=1, collector="csv")
+    assert ran.lines == [] and not list(ran.folder.out.glob("samples*"))
+    total = ran.final["total"]
+    assert (total["requests"], total["failures"]) == (10, 1)
+    assert sum(entry["requests"] for entry in ran.final["endpoints"]) == 10
+    assert (total["sum_ms"], total["max_ms"]) == (7 + 5, 7)
+    assert "Uncaught" not in ran.log
+    assert ran.folder.history.read_text().count("\n") > 2
+
+
 def test_more_names_than_there_is_room_for(child: Child) -> None:
     script = FIRE + "        for number in range(50_000): self.fire(name=f'/users/{number}/x'); self.fire(name='/ok')\n"
     ran = child(script, users=1, run_time_s=4)
@@ -243,6 +261,23 @@ def test_a_fork_of_a_script_writes_no_lines(child: Child) -> None:
         self.fire()
         """
     child(FIRE + fork, users=1, run_time_s=3).check()
+
+
+def test_a_broken_collector_does_not_end_the_load(child: Child) -> None:
+    broken = """
+        from hatchery_child.exact import lines
+        spell, failing = lines.spell, [True]
+        lines.spell = lambda *args: 1 / 0 if failing[0] else spell(*args)
+        for number in range(15):
+            self.fire()
+            gevent.sleep(0.1)
+        failing[0] = False
+        """
+    ran = child(FIRE + broken, users=1, run_time_s=4)
+    assert [event["kind"] for event in ran.events].count("collector_error") == 1
+    assert ran.log.count("ZeroDivisionError") == 1
+    ran.check()  # what could not be written at first has been written later
+    assert ran.end["requests"] == 15
 
 
 @pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])

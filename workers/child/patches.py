@@ -11,11 +11,12 @@ from locust import argument_parser, runners, stats
 from .csvfiles import Writer
 from .exact import intake
 from .exact.errors import OTHER_ERROR, Errors
+from .exact.grouping import grouped
 from .exact.names import Names
 from .exact.values import clean
 
 
-def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: str) -> None:
+def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: str, group_ids: bool = False) -> None:
     stats.CSV_STATS_FLUSH_INTERVAL_SEC = 0  # the history file would reach the disk every 5 s only
     # Options come from the portal alone, not from a locust.conf or pyproject.toml that lies about.
     argument_parser.get_empty_argument_parser.__defaults__ = (True, ())
@@ -24,7 +25,7 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]
     _keep_own_sigterm_handler()
     stats.StatsCSVFileWriter = Writer  # type: ignore[misc]
-    _replace_request_listener(max_endpoints, max_name_chars, max_errors, other)
+    _replace_request_listener(lambda: _names(max_endpoints, max_name_chars, other, group_ids), max_errors, other)
     _limit_names(max_endpoints, max_name_chars, other)
     _limit_errors(max_errors, max_name_chars, other)
 
@@ -41,13 +42,19 @@ def _keep_own_sigterm_handler() -> None:
     gevent.signal_handler = signal_handler
 
 
-def _replace_request_listener(max_endpoints: int, max_name_chars: int, max_errors: int, other: str) -> None:
+def _names(max_endpoints: int, max_name_chars: int, other: str, group_ids: bool) -> Names:
+    names = Names(max_endpoints, max_name_chars, other)
+    names.group = grouped if group_ids else None
+    return names
+
+
+def _replace_request_listener(names: Callable[[], Names], max_errors: int, other: str) -> None:
     """Nonsense from a script makes Locust's own listener raise when it has counted half of it: see `exact.intake`."""
     create: Callable[..., None] = runners.Runner.__init__
 
     def init(self: Any, environment: Any) -> None:
         create(self, environment)
-        intake.install(environment, Names(max_endpoints, max_name_chars, other), Errors(max_errors, other))
+        intake.install(environment, names(), Errors(max_errors, other))
 
     runners.Runner.__init__ = init  # type: ignore[method-assign]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from .health import Health
 from .inflight import InFlight
 from .seconds import Second
 from .trim import Trim
+
+logger = logging.getLogger(__name__)
 
 WAKE_SECONDS = 0.02
 """So long after a second's end its line is written: whoever waited for the loop at the boundary has been counted."""
@@ -51,7 +54,7 @@ class Collector:
         """The second whose line comes next."""
         self._told_names = self._told_errors = 0
         self._requests = self._failures = 0
-        self._is_over = self._has_proposed = False
+        self._is_over = self._has_proposed = self._is_broken = False
         self._quiet_from: int | None = None
         """The first second after the test: it has a line only if there is a request in it or after it."""
         self._at_stop: dict[str, object] | None = None
@@ -73,7 +76,7 @@ class Collector:
             self._write_end()
             self._failed.write(_no_pause, most=MAX_SAMPLES)
         except Exception as error:
-            self._events.write("collector_error", error=repr(error)[:MAX_TEXT_CHARS])
+            self._report(error)
 
     def _begin_with_test(self, stats: Any) -> None:
         """Locust clears its statistics right before `test_start`, in which scripts may make their first requests."""
@@ -107,13 +110,25 @@ class Collector:
             gevent.sleep(max(0.0, wake - time.monotonic()))
             if self._is_over or os.getpid() != self._process:  # or a fork of this one
                 return
-            now = time.monotonic()
-            self._health.note_lag(now - wake)
-            self._intake.roll(now)
-            self._write_over(_pause, before=clock.second(now))
-            self._lines.flush()
-            self._failed.write(_pause)
-            self._propose_group()
+            self._health.note_lag(time.monotonic() - wake)
+            try:
+                self._write_what_is_new(clock.second(time.monotonic()))
+            except Exception as error:
+                self._report(error)
+
+    def _write_what_is_new(self, second: int) -> None:
+        self._intake.roll(time.monotonic())
+        self._write_over(_pause, before=second)
+        self._lines.flush()
+        self._failed.write(_pause)
+        self._propose_group()
+
+    def _report(self, error: Exception) -> None:
+        """Say once that something in here is broken; the load goes on, and the seconds are kept for the next try."""
+        if not self._is_broken:
+            self._is_broken = True
+            logger.error("Figures could not be written", exc_info=error)
+            self._events.write("collector_error", error=repr(error)[:MAX_TEXT_CHARS])
 
     def _propose_group(self) -> None:
         """Says once that there are too many names, and which group would take in the most of them."""
