@@ -2,7 +2,8 @@
 
 Fifty endpoints are on, as many lines as the charts take. The page counts its own frames with requestAnimationFrame, so
 a second in which the main thread was busy shows as one with few of them; the longest wait between two frames is kept
-beside. Memory is what is left in the heap of the page's script after a collection, once a minute. A run's seconds are
+beside, and the processor time that the main thread itself took: on a machine that has other things to do, frames are
+late through no fault of the page. Memory is what is left in the heap of the page's script after a collection, once a minute. A run's seconds are
 kept by the page up to a fixed number, so some growth within the first hour is by design: it is bounded, and small.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import CDPSession, Page
 
 from bench.browser import logged_in
-from bench.figures import Figure, percentile, spread
+from bench.figures import Figure, of_spread, percentile, spread
 from bench.place import Place, quiet_target, run_of, say, script
 
 MINUTES = int(os.environ.get("PAGE_MINUTES", "10"))
@@ -55,6 +56,8 @@ class Watched:
     frames: list[int] = field(default_factory=list)
     """In each second."""
     longest_ms: float = 0.0
+    busy_ms: list[float] = field(default_factory=list)
+    """Processor time of the main thread in a second, over each minute."""
     heap_mb: list[float] = field(default_factory=list)
     """At the end of each minute, after a collection; the first is of the beginning."""
 
@@ -91,10 +94,13 @@ def watch(page: Page, minutes: int) -> Watched:
     """Leave the page alone, and look at its memory once a minute."""
     page.evaluate(COUNT_FRAMES)
     session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
     seen = Watched(heap_mb=[heap_mb(session)])
     for minute in range(minutes):
         page.evaluate(FORGET)  # a collection that was forced is no fault of the page
+        before = busy_seconds(session)
         page.wait_for_timeout(MINUTE_MS)
+        seen.busy_ms.append((busy_seconds(session) - before) / MINUTE_MS * 1_000_000)
         found = page.evaluate("window.frames_seen")
         frames = found["seconds"][1:]  # the first one had begun before
         seen.frames += frames
@@ -102,6 +108,12 @@ def watch(page: Page, minutes: int) -> Watched:
         seen.heap_mb.append(heap_mb(session))
         say(f"page: minute {minute + 1}: {seen.heap_mb[-1]:.1f} MB, {min(frames)} frames in the slowest second")
     return seen
+
+
+def busy_seconds(session: CDPSession) -> float:
+    """Processor time that the main thread has spent on tasks so far."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
 
 
 def heap_mb(session: CDPSession) -> float:
@@ -122,5 +134,6 @@ def figures(seen: Watched) -> list[Figure]:
             note=spread(seen.frames),
         ),
         Figure("page: longest wait between two frames", seen.longest_ms, "ms"),
+        of_spread("page: processor time of the main thread, each second", seen.busy_ms, "ms"),
         Figure(f"page: heap grown, minute 1 to {MINUTES}", growth, "MB", budget=MOST_GROWTH_MB, note=f"MB: {course}"),
     ]

@@ -35,7 +35,7 @@ BEHAVIOURS = ("/constant", "/bimodal", "/lognormal", "/step", "/freeze")
 PROBE_SECONDS = 0.01
 BODY = b"x" * 64
 LOGGED = ("path", "id", "status", "intended_ms", "actual_ms", "mono", "utc")
-"""Columns of the log. `mono` and `utc`: seconds at which the last byte had been handed to the kernel."""
+"""Columns of the log. `mono` and `utc`: seconds at which the answer, in one piece, was given to the kernel."""
 
 Row = tuple[str, str, int, float, float, float, float]
 
@@ -131,9 +131,10 @@ class Connection(asyncio.Protocol):
             return
         if self.transport.is_closing():
             status = 0  # the client has gone: nothing was served
+        # Before: the client may have it all before this process goes on.
+        done, utc = self.loop.time(), time.time()
         self.send(status or 200, BODY)
-        done = self.loop.time()
-        self.known.rows.append((path, number, status, ms, (done - started) * 1000, done, time.time()))
+        self.known.rows.append((path, number, status, ms, (done - started) * 1000, done, utc))
 
     def send(self, status: int, body: bytes) -> None:
         self.transport.write(b"HTTP/1.1 %d -\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)

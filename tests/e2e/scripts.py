@@ -380,3 +380,23 @@ def set_back():
 time.time = set_back
 """
 )
+
+TELLTALE = """
+import logging
+
+from locust import HttpUser, constant, events, task
+
+
+@events.test_start.add_listener
+def warn(**_):
+    logging.getLogger("shop").warning("watch out <i>")
+
+
+class Visitor(HttpUser):
+    wait_time = constant(0.2)
+
+    @task
+    def missing(self):
+        address = "/missing/<script>alert(1)</script>?token=very-secret-1"
+        self.client.get(address, name="/missing", headers={"Authorization": "Bearer very-secret-2"})
+"""

@@ -87,3 +87,86 @@ def test_the_report_of_locust_has_no_origin(stack: Stack, page: Page, target: Ta
     answer = page.request.get(f"{stack.url}/runs/{run_id}/report/")
     policy = answer.headers["content-security-policy"]
     assert "sandbox allow-scripts" in policy and "allow-same-origin" not in policy
+
+
+def test_a_person_changes_a_running_test(stack: Stack, page: Page, target: Target) -> None:
+    run_id = stack.start(stack.scenario(scripts.SHOP, host=target.url, users=3, run_time="5m"))
+    page.goto(f"{stack.url}/runs/{run_id}/#events")
+    events, users = page.locator("#panel-events"), page.locator("[data-number=users] b")
+    expect(users).to_have_text("3", timeout=30_000)
+    page.locator("[data-steer] summary").first.click()
+    page.fill("[data-steer] [name=users]", "6")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-users-label]")).to_have_text("Users 6")
+    expect(events).to_contain_text("Users 3 → 6")
+    expect(users).to_have_text("6", timeout=20_000)
+    page.locator("[data-steer] summary").nth(1).click()
+    page.click("[data-longer='300']")
+    expect(page.locator("[data-planned]")).to_have_text("10:00")
+    expect(events).to_contain_text("Run time 05:00 → 10:00")
+    page.click("[data-steer-pause]")
+    expect(page.locator("[data-paused]")).to_contain_text("Paused: no users")
+    expect(users).to_have_text("0", timeout=20_000)
+    page.reload()
+    page.click("[data-resume]")
+    expect(page.locator("[data-paused]")).to_be_hidden()
+    expect(users).to_have_text("6", timeout=20_000)
+    changes = [row["data"] for row in stack.part(run_id, "events") if row["kind"] == "control"]
+    assert changes == [
+        {"users": [3, 6]},
+        {"run_time_s": [300.0, 600.0]},
+        {"paused": [False, True]},
+        {"paused": [True, False]},
+    ]
+
+
+def test_a_note_is_pinned_where_the_cursor_stands(stack: Stack, page: Page, target: Target) -> None:
+    run_id = stack.start(stack.scenario(scripts.SHOP, host=target.url, run_time="6s"))
+    run = stack.over(run_id)
+    page.goto(f"{stack.url}/runs/{run_id}/#events")
+    page.locator("[data-chart=latency] [data-plot]").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("n")
+    page.fill("#note-words", "deploy <b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel-events")).to_contain_text("deploy <b>")
+    (note,) = [row for row in stack.part(run_id, "events") if row["kind"] == "note"]
+    assert note["until"] is None and note["at"][:17] == run["started_at"][:17]
+    assert note["at"] < run["finished_at"]
+
+
+def test_a_failing_request_is_shown_as_text_and_without_its_secrets(stack: Stack, page: Page, target: Target) -> None:
+    run_id = stack.start(stack.scenario(scripts.TELLTALE, host=target.url, run_time="3s"))
+    stack.over(run_id)
+    page.goto(f"{stack.url}/runs/{run_id}/#failures")
+    page.locator(".failure button").first.click()
+    sample = page.locator(".sample").first
+    expect(sample).to_contain_text("status 404")
+    expect(sample).to_contain_text("<script>alert(1)</script>")
+    expect(sample).to_contain_text("Authorization")
+    expect(sample).to_contain_text("••••")
+    assert "very-secret" not in page.content()
+    sample.get_by_role("link").click()
+    expect(page.locator("[data-charts]")).to_be_visible()
+    assert "from=" in page.url
+
+
+def test_the_log_is_narrowed_and_searched(stack: Stack, page: Page, target: Target) -> None:
+    run_id = stack.start(stack.scenario(scripts.TELLTALE, host=target.url, run_time="3s"))
+    stack.over(run_id)
+    page.goto(f"{stack.url}/runs/{run_id}/#log")
+    lines = page.locator("[data-lines]")
+    expect(lines).to_contain_text("INFO")
+    page.click("[data-log-level=warning]")
+    expect(lines).to_contain_text("watch out <i>")
+    expect(lines).not_to_contain_text("INFO")
+    page.fill("[data-log-search]", "OUT <I")
+    expect(lines.locator("mark").first).to_have_text("out <i")
+    page.click("[data-log-server]")
+    expect(page.locator("[data-log-count]")).to_contain_text("found in the whole kept log")
+    page.fill("[data-log-search]", "nothing is like this")
+    expect(page.locator("#panel-log [data-none]")).to_have_text("No line is like that.")
+    page.click("[data-log-back]")
+    page.fill("[data-log-search]", "")
+    page.click("[data-log-level='']")
+    expect(lines).to_contain_text("INFO")

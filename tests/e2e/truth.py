@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,26 +87,28 @@ def notes_in(path: Path) -> list[Done]:
 class Times:
     """Requests in order of when they were done: what a window of them must and may hold.
 
-    `early` and `late`: by how many seconds a collector's clock may have seen a completion before or after this one.
+    `early` and `late`: by how many seconds a collector's clock may have seen a completion before or after this one;
+    `lags`: for requests of which it is known that it saw them even later, by their id.
     """
 
-    def __init__(self, done: Sequence[Done], *, early: float, late: float) -> None:
+    def __init__(
+        self, done: Sequence[Done], *, early: float, late: float, lags: Mapping[str, float] | None = None
+    ) -> None:
         self.done = sorted(done, key=lambda one: one.utc)
         self._ends = [one.utc for one in self.done]
-        self.early, self.late = early, late
+        self._early = early
+        self._lates = [max(late, (lags or {}).get(one.id, 0.0)) for one in self.done]
+        self._latest = max(self._lates, default=0.0)
 
     def certain(self, begin: float, end: float) -> list[Done]:
         """Those that fall in [begin, end) whatever the clocks did."""
-        return self._between(begin + self.early, end - self.late)
+        places = range(bisect_left(self._ends, begin + self._early), bisect_left(self._ends, end))
+        return [self.done[place] for place in places if self._ends[place] + self._lates[place] < end]
 
     def possible(self, begin: float, end: float) -> list[Done]:
         """Those that may fall in it."""
-        return self._between(begin - self.late, end + self.early)
-
-    def _between(self, begin: float, end: float) -> list[Done]:
-        return self.done[
-            bisect_left(self._ends, begin) : max(bisect_left(self._ends, begin), bisect_left(self._ends, end))
-        ]
+        places = range(bisect_left(self._ends, begin - self._latest), bisect_left(self._ends, end + self._early))
+        return [self.done[place] for place in places if self._ends[place] + self._lates[place] >= begin]
 
 
 def complaint_of_count(found: float | None, times: Times, begin: float, end: float) -> str:
