@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .values import NO_NAME, clean
+from .values import clean
 
 MAX_SEEN = 10_000
 """Spellings that are remembered; when there are more, all are forgotten and looked up again."""
@@ -38,7 +38,7 @@ class Names:
 
     def find(self, name: object, method: object) -> tuple[Endpoint, bool]:
         """The endpoint, and whether both were text that can be shown."""
-        spelled = (_spelling(name, self._max_chars, NO_NAME), _spelling(method, self._max_chars, ""))
+        spelled = (_spelling(name, self._max_chars), _spelling(method, self._max_chars))
         endpoint = self.seen.get(spelled)
         if endpoint is not None:
             return endpoint, _is_good(name, spelled[0]) and _is_good(method, spelled[1])
@@ -93,8 +93,6 @@ def _is_good(value: object, spelled: str) -> bool:
         return False
 
 
-def _spelling(value: object, max_chars: int, nothing: str) -> str:
+def _spelling(value: object, max_chars: int) -> str:
     """Plain text, cut before anything is kept of it."""
-    if type(value) is str:
-        return value[:max_chars]
-    return nothing if value is None else clean(value, max_chars)
+    return value[:max_chars] if type(value) is str else clean(value, max_chars)

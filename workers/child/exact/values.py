@@ -11,7 +11,6 @@ MAX_MS = 24 * 3600 * 1000.0
 MAX_BYTES = 2**50
 MAX_ERROR_CHARS = 2_000
 UNPRINTABLE = "(unprintable)"
-NO_NAME = "(no name)"
 
 _ADDRESS = "object at 0x"
 
