@@ -81,7 +81,9 @@ const cards = new ChartCards(find("[data-charts]"), {
 const health = new HealthStrip(find("[data-health]"));
 const strip = new PhaseStrip(find("[data-phase-strip]"), showPhase);
 const table = new EndpointTable(find("#panel-endpoints"), { selection, onChange: chosen, onRefused: refuse });
-new Notes(root, { api, charts, now: () => store.now(), onError: showError });
+// Nothing more happens to a run that is over: its end is its now.
+const nowOfRun = () => Math.min(store.now(), store.run?.finished_at ? Date.parse(store.run.finished_at) : Infinity);
+new Notes(root, { api, charts, now: nowOfRun, onError: showError });
 const tabs = new Tabs(find("[data-tabs]"), () => changed(["tab"]));
 find("[data-endpoints-csv]").addEventListener("click", () => saveCsv(`run-${root.dataset.number}-endpoints`, table.csv()));
 find("[data-leave-window]").addEventListener("click", () => charts.leaveWindow());

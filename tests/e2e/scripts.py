@@ -397,6 +397,6 @@ class Visitor(HttpUser):
 
     @task
     def missing(self):
-        address = "/missing/<script>alert(1)</script>?token=very-secret-1"
-        self.client.get(address, name="/missing", headers={"Authorization": "Bearer very-secret-2"})
+        headers = {"Authorization": "Bearer very-secret-2", "X-Note": "<script>alert(1)</script>"}
+        self.client.get("/missing?token=very-secret-1", name="/missing", headers=headers)
 """
