@@ -10,7 +10,8 @@ in a bucket come at a steady rate, so neighbours in a row of the matrix resemble
 15 means "see the overflow", a column of u32 in order of the matrix. Each section ends with a checksum of what is in it.
 
 `sum_ms` keeps 15 bits of its mantissa (an error below 0.002 %), `min_ms` and `max_ms` keep 12 (0.025 %), the least
-rounded down and the most up. Rounding is idempotent.
+rounded down and the most up; in a block that is to be small they keep 12 (0.013 %) and 9 (0.2 %). Bytes are stored as
+what they differ by from the endpoint's usual number a request.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ from workers.sketch import LAST_BUCKET, Sketch
 
 MAX_ROWS = 4_096
 """Rows of a block: an hour of seconds, and some."""
-CHUNK_BYTES = 16_384
+ZLIB, LZMA = 0, 1
+"""How sections are compressed: fast, or small. LZMA takes a sixth off, and three times as long to unpack."""
+MANTISSA_BITS = {ZLIB: (15, 12), LZMA: (12, 9)}
+"""What is kept of `sum_ms`, and of `min_ms` and `max_ms`."""
+
+CHUNK_BYTES = {ZLIB: 16_384, LZMA: 65_536}
 CHUNK_CELLS = 4_096
 """As many bytes of unpacked sketches, or cells, after which the next endpoint begins a new chunk."""
 MAX_SECTION_BYTES = 32 * 1024 * 1024
 """More than one endpoint's sketches can take in a whole block, and as much memory as a forged one can ask for."""
-
-ZLIB, LZMA = 0, 1
-"""How sections are compressed. LZMA takes a quarter off, and ten times as long to unpack."""
 
 HEALTH = tuple(Health.__slots__)
 _WHOLE = frozenset({"target_users", "in_flight", "rss_bytes", "open_files"})
@@ -50,7 +53,7 @@ _MAGIC = b"H2"
 _HAS_HEALTH, _HAS_SKETCHES, _HAS_PERCENTILES, _HAS_EXTREMES = 1, 2, 4, 8
 
 _ROW_COLUMNS = {"seq": "I", "t": "q", "users": "I", "users_low": "I", "seconds": "H", "error_counts": "H"}
-_DIRECTORY = {"endpoints": "H", "cells": "H"}
+_DIRECTORY = {"endpoints": "H", "cells": "H", "request_bytes": "Q"}
 _CHUNK_COLUMNS = {"ends": "H", "figure_bytes": "I", "sketch_bytes": "I", "sketch_raw": "I"}
 _FIGURES = {"row": "H", "requests": "I", "failures": "I", "untimed": "I", "bytes": "Q"}
 _MEASURES = ("sum_ms", "min_ms", "max_ms")
@@ -139,7 +142,11 @@ class Chunk:
         sketches. f32 is NaN where nothing is known.
         """
         if self._scalars is None:
-            self._scalars = self._block.unpack_figures(self._figures, self.cells)
+            columns = self._block.unpack_figures(self._figures, self.cells)
+            for place, cut in zip(self._places, self._slices.values(), strict=True):
+                usual = self._block.directory["request_bytes"][place]
+                columns["bytes"][cut] = _whole_bytes(columns["bytes"][cut], columns["requests"][cut], usual)
+            self._scalars = columns
         return self._scalars
 
     def sketches_of(self, endpoint: int) -> Sketches | None:
@@ -357,12 +364,13 @@ class _Writer:
         for endpoint, cells in found:
             self._directory["endpoints"].append(endpoint)
             self._directory["cells"].append(len(cells))
+            self._directory["request_bytes"].append(_usual_bytes(cells))
             self._cells += len(cells)
             group.append(cells)
             if self._flags & _HAS_SKETCHES:
                 packed.append(_pack_sketches([cell.sketch or {} for _, cell in cells]))
             size += packed[-1].size if packed else 0
-            if size >= CHUNK_BYTES or sum(map(len, group)) >= CHUNK_CELLS or endpoint == TOTAL:
+            if size >= CHUNK_BYTES[self._compression] or sum(map(len, group)) >= CHUNK_CELLS or endpoint == TOTAL:
                 self._close(group, packed)
                 group, packed, size = [], [], 0
         if group:
@@ -374,7 +382,8 @@ class _Writer:
 
     def _close(self, group: list[_Found], packed: list[_PackedSketches]) -> None:
         """End a chunk."""
-        figures = self._squeeze(_figures([pair for cells in group for pair in cells], self._flags))
+        usual = self._directory["request_bytes"][-len(group) :]
+        figures = self._squeeze(_figures(group, usual, self._flags, self._compression))
         raw = b""
         if packed:
             raw = b"".join(
@@ -484,17 +493,40 @@ def _figure_plan(flags: int) -> dict[str, str]:
     }
 
 
-def _figures(found: _Found, flags: int) -> bytes:
+def _figures(group: Sequence[_Found], usual: Sequence[int], flags: int, compression: int) -> bytes:
+    found = [pair for cells in group for pair in cells]
     parts = []
     for name, kind in _figure_plan(flags).items():
         if name == "row":
             parts.append(_planes(kind, [row for row, _ in found]))
+        elif name == "bytes":
+            pairs = zip(group, usual, strict=True)
+            parts.append(_planes(kind, [_odd_bytes(cell, each) for cells, each in pairs for _, cell in cells]))
         elif kind == "f":
-            parts.append(_measure(name, [getattr(cell, name) for _, cell in found]))
+            parts.append(_measure(name, [getattr(cell, name) for _, cell in found], compression))
         else:
             most = _MAX[kind]
             parts.append(_planes(kind, [min(getattr(cell, name), most) for _, cell in found]))
     return b"".join(parts)
+
+
+def _usual_bytes(cells: _Found) -> int:
+    """Bytes of a request, as most endpoints always answer with as many."""
+    requests = sum(cell.requests for _, cell in cells)
+    return min(sum(cell.bytes for _, cell in cells) // requests, _MAX["I"]) if requests else 0
+
+
+def _odd_bytes(cell: Cell, usual: int) -> int:
+    """By how much it differs from what is usual: 0, -1, 1, -2 … as 0, 1, 2, 3 …, all of it modulo 2**64."""
+    odd = (min(cell.bytes, _MAX["Q"]) - min(cell.requests, _MAX["I"]) * usual) & _MAX["Q"]
+    return odd << 1 if odd <= _MAX["q"] else ((_MAX["Q"] - odd) << 1) + 1
+
+
+def _whole_bytes(odd: array[int], requests: array[int], usual: int) -> array[int]:
+    """Undoes `_odd_bytes`."""
+    most = _MAX["Q"]
+    pairs = zip(odd, requests, strict=True)
+    return array("Q", [(count * usual + ((code >> 1) ^ -(code & 1))) & most for code, count in pairs])
 
 
 def _flags(rows: Sequence[Row], cells: Iterable[Cell]) -> int:
@@ -569,17 +601,20 @@ def _planes(kind: str, values: Sequence[float]) -> bytes:
     return b"".join(whole[rank::width] for rank in range(width))
 
 
-def _measure(name: str, values: Sequence[float | None]) -> bytes:
+def _measure(name: str, values: Sequence[float | None], compression: int) -> bytes:
     """Times in milliseconds as f32, with as much of the mantissa as is worth its space. NaN stays NaN."""
     floats = array("f", [math.nan if value is None else min(value, _MAX_F32) for value in values])
     bits = array("I", floats.tobytes())
+    kept_of_sum, kept_of_extremes = MANTISSA_BITS[compression]
+    rest = 23 - kept_of_extremes
     match name:
         case "sum_ms":
-            bits = array("I", [(bit + 0x80) & 0xFFFFFF00 for bit in bits])
+            cut = 23 - kept_of_sum
+            bits = array("I", [(bit + (1 << cut >> 1)) >> cut << cut for bit in bits])
         case "min_ms":
-            bits = array("I", [bit & 0xFFFFF800 for bit in bits])
+            bits = array("I", [bit >> rest << rest for bit in bits])
         case "max_ms":
-            bits = array("I", [(bit + 0x7FF) & 0xFFFFF800 for bit in bits])
+            bits = array("I", [(bit + (1 << rest) - 1) >> rest << rest for bit in bits])
     return _planes("I", bits)
 
 

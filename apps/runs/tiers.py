@@ -19,8 +19,8 @@ from apps.runs.models import SampleBlock
 
 TIERS = (1, 10, 60)
 """Seconds a row."""
-PACK_SECONDS = {1: 60, 10: 600, 60: 3600}
-"""Time span of a packed block of each tier: 60 rows are few enough to read one minute and many enough to compress."""
+PACK_SECONDS = {1: 60, 10: 1800, 60: 3600}
+"""Time span of a packed block of each tier: rows few enough to read one block soon, and many enough to compress."""
 PACKING = {1: ZLIB, 10: LZMA, 60: LZMA}
 """How packed blocks are compressed: what is kept for long as small as can be, the rest as fast."""
 ROWS_AT_ONCE = 600

@@ -39,7 +39,7 @@ def blocks_of(run_id: UUID) -> dict[int, int]:
 def test_it_keeps_two_hours_in_few_blocks_and_reads_the_same_at_every_tier(run_id: UUID) -> None:
     record(run_id, 1, 7_200)
     tiers.close_all(run_id)
-    assert blocks_of(run_id) == {1: 120, 10: 12, 60: 2}
+    assert blocks_of(run_id) == {1: 120, 10: 4, 60: 2}
     fine = list(seconds(1, 7_200))
     assert tiers.read(run_id, 1) == fine
     assert tiers.read(run_id, 10) == roll_up(fine, 10)
