@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.workers.conftest import Memory
 from workers import spool
-from workers.samples import SampleRow, Tick
+from workers.samples import MAX_SAMPLES, FailureRow, FailureSample, SampleRow, Tick
 from workers.spool import Spool
 
 NOTHING = SampleRow("", "Aggregated", 0, 0, 0.0, 0, None, None, None, None, None, None, None)
@@ -91,3 +92,40 @@ def test_a_heap_of_ticks_is_delivered_in_parts() -> None:
     while not between.flush():
         pass
     assert between.empty and len(sink.got) == 10 * spool.TICKS_AT_ONCE
+
+
+def sample(n: int) -> FailureSample:
+    return FailureSample(0, float(n), "GET", "/", 500, 1.0, {}, {}, "", None)
+
+
+def test_samples_come_after_the_table_that_has_their_error_and_only_once() -> None:
+    sink, clock = Flaky(), Clock()
+    between = Spool(sink, clock)
+    row = FailureRow("GET", "/", "boom", 1, None, None, 0)
+    sink.down = True
+    between.event("ready", {})
+    between.failure_samples([sample(1)])
+    between.tables([row], [])
+    assert not between.flush()
+    assert not [*sink.samples, *sink.failures]
+    sink.down, clock.now = False, 2.0
+    assert between.flush() and between.empty
+    between.flush()
+    assert (sink.failures, sink.samples) == ([row], [sample(1)])
+
+
+def test_it_keeps_a_bounded_number_of_samples() -> None:
+    between = Spool(sink := Memory(), Clock())
+    between.failure_samples([sample(n) for n in range(MAX_SAMPLES + 5)])
+    between.flush()
+    assert len(sink.samples) == MAX_SAMPLES
+
+
+def test_sketches_weigh_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "MAX_SPOOLED_WEIGHT", 10)
+    sink, clock = Flaky(), Clock()
+    between = Spool(sink, clock)
+    heavy = replace(NOTHING, sketch=dict.fromkeys(range(4 * spool.BUCKETS_OF_A_ROW), 1))
+    between.ticks([replace(tick(seq), total=heavy) for seq in range(1, 6)])
+    between.flush()
+    assert [got.seq for got in sink.got] == [4, 5]

@@ -45,11 +45,13 @@ class Firing(User):
 """
 
 
-@pytest.fixture(scope="module")
-def good(target: Target, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Counter[str]]:
-    """One ordinary run that several tests look at, and what the server counted."""
+@pytest.fixture(scope="module", params=["exact", "csv"])
+def good(
+    request: pytest.FixtureRequest, target: Target, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ran, Counter[str]]:
+    """One ordinary run of each collector that several tests look at, and what the server counted."""
     target.counts.clear()
-    ran = carry_out(target, tmp_path_factory.mktemp("good"), run_time_s=4, users=3)
+    ran = carry_out(target, tmp_path_factory.mktemp("good"), run_time_s=4, users=3, collector=request.param)
     return ran, Counter(target.counts)
 
 
