@@ -1,8 +1,8 @@
-"""A long run out of thin air, in the database that the environment names. A process of its own: `python -m bench.drawn`.
+"""A long run out of thin air, in the database that the environment names. Its own process: `python -m bench.drawn`.
 
-It is filed as a runner files one, and `{"run", "seconds", "bytes": {tier: n}, "live": {…}}` is printed at the end. What is
-drawn: log-normal response times (sigma 0.4; medians from 5 to 500 ms), one request in a thousand twenty times as slow, one
-in five hundred failed; half of the endpoints answer with the same number of bytes each time.
+It is filed as a runner files one, and `{"run", "seconds", "bytes": {tier: n}, "live": {…}}` is printed at the end. What
+is drawn: log-normal response times (sigma 0.4; medians from 5 to 500 ms), one request in a thousand twenty times as
+slow, one in five hundred failed; half of the endpoints answer with the same number of bytes each time.
 """
 
 # ruff: noqa: E402
@@ -129,8 +129,15 @@ def _totals(minute: Minute) -> Minute:
         return column.reshape(60, ENDPOINTS)
 
     sketches = [merged(minute.sketches[second * ENDPOINTS : (second + 1) * ENDPOINTS]) for second in range(60)]
-    sums = (by_second(column).sum(axis=1) for column in minute[:4])
-    return Minute(*sums, by_second(minute.min_ms).min(axis=1), by_second(minute.max_ms).max(axis=1), sketches)
+    return Minute(
+        requests=by_second(minute.requests).sum(axis=1),
+        failures=by_second(minute.failures).sum(axis=1),
+        bytes=by_second(minute.bytes).sum(axis=1),
+        sum_ms=by_second(minute.sum_ms).sum(axis=1),
+        min_ms=by_second(minute.min_ms).min(axis=1),
+        max_ms=by_second(minute.max_ms).max(axis=1),
+        sketches=sketches,
+    )
 
 
 def _tick(minute: Minute, total: Minute, start: int, first: int, second: int) -> Tick:
