@@ -106,6 +106,12 @@ class Child:
             assert time.monotonic() < deadline and self.process.poll() is None, self.log
             time.sleep(0.02)
 
+    def wait_log(self, text: str, seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.log:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
     def wait_users(self, users: int, seconds: float = 10) -> float:
         """Wait for so many users; the moment at which they were there."""
         deadline = time.monotonic() + seconds
@@ -296,11 +302,55 @@ def test_a_signal_in_the_middle_of_a_ramp_ends_it_in_good_order(
     assert len(child.said("STOP ")) == 1 and child.folder.report.stat().st_size
 
 
-def test_a_script_that_quits_ends_at_once(start: Start) -> None:
-    quits = "\n    @task\n    def leave(self):\n        self.environment.runner.quit()\n"
-    child = start(SCRIPT + quits, users=5, spawn_rate=1, run_time_s=60)
+QUITS_IN_A_TASK = """
+    @task
+    def leave(self):
+        self.environment.runner.quit()
+"""
+QUITS_WHEN_ALL_ARE_THERE = """
+@events.init.add_listener
+def quit_then(environment, **_):
+    environment.events.spawning_complete.add_listener(lambda **_: environment.runner.quit())
+"""
+
+
+@pytest.mark.parametrize("quits", [QUITS_IN_A_TASK, QUITS_WHEN_ALL_ARE_THERE], ids=["task", "listener"])
+def test_a_script_that_quits_ends_at_once(start: Start, quits: str) -> None:
+    child = start(SCRIPT + quits, users=3, spawn_rate=2, run_time_s=60)
     final = child.end(seconds=15)
     assert (final["stopped_by"], len(child.said("STOP "))) == ("script", 1)
+    assert child.folder.report.stat().st_size
+
+
+def test_a_shape_of_the_script_may_end_the_test(start: Start, target: Target) -> None:
+    child = start(SCRIPT + SHAPE.replace("(3, 10)", "(3, 10) if self.get_run_time() < 2 else None"), run_time_s=60)
+    final = child.end()
+    assert (final["stopped_by"], len(child.said("STOP "))) == ("shape", 1)
+    assert final["total"]["requests"] == target.counts.total()
+    assert child.folder.report.stat().st_size
+
+
+def test_users_who_are_busy_are_not_miscounted(start: Start) -> None:
+    busy = SCRIPT.replace('self.client.get("/browse")', "gevent.sleep(2.5)")
+    child = start(busy, users=6, spawn_rate=100)
+    child.wait_users(6)
+    child.steer(users=1, spawn_rate=100)
+    child.wait_log("Ramping to 1 users")
+    child.steer(users=6, spawn_rate=100)  # while the five are at their last task
+    time.sleep(5)
+    assert child.users()[-1][1] == 6
+
+
+def test_only_a_rate_that_somebody_wanted_is_called_too_high(start: Start) -> None:
+    idle = SCRIPT.replace("constant(0.05)", "constant(60)").replace('self.client.get("/goodbye")', "pass")
+    child = start(idle, users=120, spawn_rate=60)
+    child.wait_users(120)
+    child.steer(is_paused=True)
+    child.wait_users(0)
+    assert "spawn rate is very high" not in child.log
+    child.steer(users=130, spawn_rate=500)
+    child.wait_users(130)
+    assert "spawn rate is very high" in child.log
 
 
 def test_a_long_preparation_is_not_cut_short(start: Start) -> None:

@@ -122,9 +122,8 @@ class Run:
         self.stop()
 
     def stop(self) -> None:
-        """End the run as its run time would: users stop, then the report is written."""
-        if self.ended is None:
-            self.environment.runner.quit()
+        """End the run: users stop, then the report is written. Of no effect when that has been done."""
+        self.environment.runner.quit()
 
     def write_final(self, exit_code: int) -> None:
         if self.environment is None or self.started is None:
@@ -150,11 +149,19 @@ class Run:
 
 
 def _stop_once(runner: Any) -> None:
-    """The main greenlet stops the users as soon as the shape's ends: twice, if somebody else has just begun to."""
+    """Stop the users once, and to the end, whoever asks for it.
+
+    The main greenlet asks as soon as the shape's ends: a second time, if somebody else has just begun to stop them. And
+    a script may ask from a greenlet that is itself among those to be stopped: it does not get to the end of it.
+    """
     stop, lock = runner.stop, gevent.lock.RLock()
 
     def stop_once() -> None:
-        with lock:
-            stop()  # returns at once when all has stopped
+        try:
+            with lock:
+                stop()  # returns at once when all has stopped
+        except gevent.GreenletExit:
+            gevent.spawn(runner.quit)
+            raise
 
     runner.stop = stop_once

@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 from locust import LoadTestShape, User
+from locust.user.task import LOCUST_STATE_STOPPING
 
 from .steering import Course, Wish
 
@@ -92,6 +93,8 @@ class Driver(LoadTestShape):
 
         def noted(user: Any, force: bool = False) -> bool:
             self._leavers.add(user.greenlet)
+            if user._state == LOCUST_STATE_STOPPING and not force:
+                return False  # asked before; Locust raises then
             return stop(user, force)
 
         User.stop = noted  # type: ignore[method-assign,assignment]
