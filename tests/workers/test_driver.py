@@ -392,5 +392,5 @@ def test_users_who_do_not_leave_hold_nobody_up(start: Start) -> None:
 def test_nonsense_from_the_script_in_its_place_is_passed_over(start: Start, text: str) -> None:
     child = start(users=1, run_time_s=2)
     child.folder.steering.write_text(text)
-    assert child.end()["elapsed_s"] == pytest.approx(2, abs=0.15)
+    assert child.end()["elapsed_s"] == pytest.approx(2, abs=0.5)
     assert child.events("steered") == []
