@@ -50,6 +50,7 @@ def measure(place: Place) -> list[Figure]:
             "spawn_rate": USERS,
             "run_time": f"{RUN_SECONDS}s",
             "env": {"ENDPOINTS": str(ENDPOINTS)},
+            "collector": "exact",
         }
         scenario = stack.scenario(script("paced"), host=target.url, **load)
         with run_of(stack, scenario) as run_id:

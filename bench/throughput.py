@@ -68,7 +68,8 @@ class Load:
     def __init__(self, place: Place, target: Target, endpoints: int) -> None:
         self.stack, self.target, self.endpoints = place.stack, target, endpoints
         self.folder = place.new_folder(f"throughput-{endpoints}")
-        options = {"users": USERS, "spawn_rate": USERS, "run_time": f"{RUN_SECONDS}s", "env": self._env("portal")}
+        options = {"users": USERS, "spawn_rate": USERS, "run_time": f"{RUN_SECONDS}s", "collector": "exact"}
+        options["env"] = self._env("portal")
         self.scenario = self.stack.scenario(script("closed"), host=target.url, **options)
 
     def start(self, arm: str) -> AbstractContextManager[Processes]:
