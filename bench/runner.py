@@ -1,7 +1,7 @@
 """What a run of 100 endpoints costs the process that looks after it, and how many bytes it leaves.
 
-The work-horse is the process that RQ forks for a run: it tails what the collector writes, stores ticks, renews the lease.
-Its CPU is read over more than a minute, so that the minute's packing and rolling up is in it.
+The work-horse is the process that RQ forks for a run: it tails what our collector writes, stores ticks, renews the
+lease. Its CPU is read over more than a minute, so that the minute's packing and rolling up is in it.
 """
 
 from __future__ import annotations
