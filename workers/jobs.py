@@ -24,6 +24,7 @@ from apps.runs.models import Run
 from apps.runs.recording import Recorder
 from apps.runs.sink import RunSink
 from apps.runs.states import TERMINAL, State
+from apps.scenarios.models import Collector
 from workers import spec as engine
 from workers.command import RunFolder
 from workers.folders import remove_tree
@@ -107,19 +108,27 @@ def _sweep(path: Path) -> bool:
     run_id, _dot, fence = path.name.rpartition(".")
     if not is_uuid(run_id) or not path.is_dir():
         return False  # not ours
-    run = Run.objects.filter(pk=run_id).only("id", "state", "fence").first()
+    run = Run.objects.filter(pk=run_id).only("id", "state", "fence", "collector", "last_seq").first()
     is_last = run is not None and str(run.fence) == fence
     if run is not None and is_last:
         if run.state not in TERMINAL:
             return False
         if not run.artifacts.exists():
-            finish.keep_files(run.pk, artifact_files(RunFolder(path)))
+            _keep_what_is_left(run, RunFolder(path))
     return remove_tree(path)
 
 
-def artifact_files(folder: RunFolder) -> dict[str, Path]:
-    """Where a run's files lie while it has its folder."""
-    return {name: getattr(folder, attribute) for attribute, name in finish.ARTIFACT_NAMES.items()}
+def _keep_what_is_left(run: Run, folder: RunFolder) -> None:
+    is_ours = run.collector == Collector.EXACT
+    finish.keep_files(run.pk, artifact_files(folder, with_history=not is_ours))
+    if is_ours and run.last_seq <= finish.HISTORY_AT_ONCE_SECONDS:  # nobody waits longer for this runner
+        _keep_history(run.pk, folder, renew=lambda: None)
+
+
+def artifact_files(folder: RunFolder, *, with_history: bool) -> dict[str, Path]:
+    """Where a run's files lie while it has its folder. Beside our own collector Locust's history has no endpoints."""
+    files = {name: getattr(folder, attribute) for attribute, name in finish.ARTIFACT_NAMES.items()}
+    return {name: path for name, path in files.items() if with_history or path != folder.history}
 
 
 def _carry_out(lease: Lease, control: Control, folder: RunFolder) -> None:
@@ -143,11 +152,9 @@ def _carry_out(lease: Lease, control: Control, folder: RunFolder) -> None:
 
 def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcome) -> None:
     """File the end; the database may be away for a while."""
-    files = artifact_files(folder)
     is_ours = outcome.collected is not None
+    files = artifact_files(folder, with_history=not is_ours)
     is_short = outcome.ticks <= finish.HISTORY_AT_ONCE_SECONDS
-    if is_ours:
-        files.pop(finish.ARTIFACT_NAMES["history"])  # Locust's has no endpoints then
     _persistently(lambda: finish.keep_files(lease.run_id, files))
     if is_ours and is_short:
         _persistently(lambda: _keep_history(lease.run_id, folder, renew=lease.renew))
@@ -171,8 +178,9 @@ def _keep_history(run_id: UUID, folder: RunFolder, *, renew: Callable[[], object
     except (OSError, BadBlock):
         log.exception("run %s has no history", run_id)
         return
-    finish.keep_files(run_id, {finish.ARTIFACT_NAMES["history"]: path})
-    path.unlink()
+    if path is not None:
+        finish.keep_files(run_id, {finish.ARTIFACT_NAMES["history"]: path})
+        path.unlink()
 
 
 def _persistently(write: Callable[[], None]) -> None:

@@ -80,8 +80,13 @@ def file_results(recorder: Recorder, outcome: Outcome) -> dict[str, Any]:
     return fields
 
 
-def write_history(run_id: UUID, folder: Path, *, renew: Callable[[], object]) -> Path:
-    """`stats_history.csv` from the stored seconds, in a new file in `folder`; `renew` is called meanwhile."""
+def write_history(run_id: UUID, folder: Path, *, renew: Callable[[], object]) -> Path | None:
+    """`stats_history.csv` from the stored seconds, in a new file in `folder`; None when there is not one second.
+
+    `renew` is called now and then meanwhile.
+    """
+    if tiers.span(run_id) is None:
+        return None
     names = {one.index: (one.method, one.name) for one in Endpoint.objects.filter(run_id=run_id)}
     step = history.step_for(round(_measured_seconds(run_id)), names.values())
     number, path = tempfile.mkstemp(prefix="history.", dir=folder)  # never one that the script put there

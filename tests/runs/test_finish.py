@@ -160,6 +160,7 @@ def test_it_writes_the_history_from_what_is_stored(tmp_path: Path) -> None:
         recorder.ticks([tick(seq, counted("/a,b", {100: 2, 150: 1}), *slow, users=seq)])
     recorder.finish_blocks()
     path = finish.write_history(recorder.run_id, tmp_path, renew=lambda: renewed.append(1))
+    assert path is not None
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["Type"], line["Name"]) for line in lines[-3:]] == [
@@ -173,11 +174,16 @@ def test_it_writes_the_history_from_what_is_stored(tmp_path: Path) -> None:
     assert len(renewed) == 2
 
 
+def test_there_is_no_history_of_nothing(tmp_path: Path) -> None:
+    assert finish.write_history(held().run_id, tmp_path, renew=lambda: None) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_script_cannot_choose_where_the_history_is_written(tmp_path: Path) -> None:
     recorder = Recorder(held())
     recorder.ticks([tick(1, counted("/a", {100: 2}))])
     first, second = (finish.write_history(recorder.run_id, tmp_path, renew=lambda: None) for _ in range(2))
-    assert first != second and not first.is_symlink() and first.stat().st_mode & 0o077 == 0
+    assert first and second and first != second and not first.is_symlink() and first.stat().st_mode & 0o077 == 0
 
 
 # --- files --------------------------------------------------------------------------------------------------------
