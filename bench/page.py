@@ -1,10 +1,10 @@
 """Whether the page of a live run stays quick and small: frames a second and the memory of its script over ten minutes.
 
 Fifty endpoints are on, as many lines as the charts take. The page counts its own frames with requestAnimationFrame, so
-a second in which the main thread was busy shows as one with few of them; the longest wait between two frames is kept
-beside, and the processor time that the main thread itself took: on a machine that has other things to do, frames are
-late through no fault of the page. Memory is what is left in the heap of the page's script after a collection, once a minute. A run's seconds are
-kept by the page up to a fixed number, so some growth within the first hour is by design: it is bounded, and small.
+a second in which the main thread was busy shows as one with few of them. Beside it stand the longest wait between two
+frames and the processor time of the main thread itself: on a machine with other things to do, frames are late through
+no fault of the page. Memory is what is left in the heap of the page's script after a collection, once a minute. A run's
+seconds are kept by the page up to a fixed number, so some growth within the first hour is by design: bounded and small.
 """
 
 from __future__ import annotations
