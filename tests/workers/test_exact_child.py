@@ -263,6 +263,13 @@ def test_a_fork_of_a_script_writes_no_lines(child: Child) -> None:
     child(FIRE + fork, users=1, run_time_s=3).check()
 
 
+def test_the_closing_line_comes_however_locust_leaves(child: Child) -> None:
+    leave = "\n@events.quitting.add_listener\ndef leave(**_): raise SystemExit(7)\n"
+    ran = child(LOCUSTFILE + "\nfrom locust import events" + leave)
+    ran.check()
+    assert ran.exit_code == 7 and ran.end["requests"] > 0
+
+
 def test_a_broken_collector_does_not_end_the_load(child: Child) -> None:
     broken = """
         from hatchery_child.exact import lines
