@@ -14,7 +14,7 @@ from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import freshness, growth, listing, memory, observer, page, runner, start, tailing, throughput
+from bench import day, freshness, growth, listing, memory, observer, page, runner, start, tailing, throughput
 from bench.figures import Figure, table
 from bench.place import Place, say
 
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "throughput": throughput.measure,
     "observer": observer.measure,
     "growth": growth.measure,
+    "day": day.measure,
     "listing": listing.measure,  # last: it leaves a full database
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import time
@@ -77,6 +78,9 @@ def test_it_carries_a_run_from_the_queue_to_its_end(target: Target, folders: Pat
     assert list(states) == ["claimed", "starting", "running", "finished"]
     assert set(run.artifacts.values_list("name", flat=True)) >= {"report.html", "stats.csv", "locust.log"}
     assert {row.seconds for row in tiers.read(run.pk, 1)} == {1} and tiers.read(run.pk, 60)
+    with storages["artifacts"].open(run.artifacts.get(name="stats_history.csv").path, "r") as history:
+        last = list(csv.DictReader(history))[-1]
+    assert (last["Name"], last["Total Request Count"]) == ("Aggregated", str(run.totals["requests"]))
     assert list(folders.iterdir()) == []
     execute_run(str(run.pk))  # a doorbell may ring twice
     assert run.events.filter(kind="state").count() == 4
