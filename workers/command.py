@@ -129,7 +129,7 @@ def argv(spec: RunSpec, folder: RunFolder) -> list[str]:
         *launcher(folder),
         "--headless",
         "--only-summary",
-        *(["--csv-full-history"] if spec.collector == "csv" else []),
+        *(["--csv-full-history"] if spec.collector != "exact" else []),
         *(f"{name}={value}" for name, value in options.items()),
         *_tag_option("--tags", spec.tags),
         *_tag_option("--exclude-tags", spec.exclude_tags),

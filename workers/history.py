@@ -141,7 +141,7 @@ class _Endpoint:
         recent = self._recent
         for bucket, count in (row.sketch or _NOTHING).items():
             recent[bucket] = recent.get(bucket, 0) + count
-            self._median.add(bucket, count)
+        self._median.add(row.sketch or _NOTHING)
 
     def forget(self, row: SampleRow) -> None:
         """A second that has left the window."""
@@ -198,13 +198,18 @@ class Median:
         self._bucket = 0
         self._below = 0
 
-    def add(self, bucket: int, count: int) -> None:
-        self._counts[bucket] += count
-        self.count += count
-        if bucket < self._bucket:
-            self._below += count
+    def add(self, sketch: Sketch) -> None:
+        counts, middle = self._counts, self._bucket
+        for bucket, count in sketch.items():
+            counts[bucket] += count
+            self.count += count
+            if bucket < middle:
+                self._below += count
+        self._find()
+
+    def _find(self) -> None:
         wanted = (self.count + 1) // 2
-        while self._below >= wanted:
+        while self._below >= wanted > 0:
             self._bucket -= 1
             self._below -= self._counts[self._bucket]
         while self._below + self._counts[self._bucket] < wanted:

@@ -68,14 +68,17 @@ def quantiles(
     count = sum(sketch.values())
     if not count:
         return [None] * len(shares)
+    ranks = [max(1, math.ceil(share * count)) for share in shares]
     found: list[float | None] = [None] * len(shares)
-    order = sorted(range(len(shares)), key=shares.__getitem__)
+    order = sorted(range(len(shares)), key=ranks.__getitem__)
     place, reached = 0, 0
     for bucket in sorted(sketch):
         reached += sketch[bucket]
-        while place < len(order) and reached >= max(1, math.ceil(shares[order[place]] * count)):
+        while place < len(order) and ranks[order[place]] <= reached:
             found[order[place]] = _within(middle_ms(bucket), low, high)
             place += 1
+        if place == len(order):
+            break
     return found
 
 
