@@ -38,8 +38,8 @@ GAP_WARNINGS = frozenset({"collector_stalled", "collector_stopped", "bad_rows", 
 """Warnings of the engine that mean: what it could read is not all there was."""
 
 RENEW_EVERY_ROWS = 60
-HISTORY_AT_ONCE_SECONDS = 3_600
-"""A longer run is over before its history is written, which takes seconds for each hour."""
+HISTORY_AT_ONCE_SECONDS = 900
+"""A longer run is over before its history is written, which takes seconds for each quarter of an hour."""
 
 ENDED_BY = {
     "run_time_over": State.FINISHED,
