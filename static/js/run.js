@@ -10,7 +10,7 @@ import { setHidden, setIcons, setText } from "./run/dom.js";
 import { eventWords } from "./run/events.js";
 import { saveCsv } from "./run/export.js";
 import { Frame } from "./run/frame.js";
-import { actorName, count, duration, ms, oneLine, time } from "./run/format.js";
+import { actorName, count, duration, oneLine, time, waited } from "./run/format.js";
 import { Grouping } from "./run/grouping.js";
 import { Head } from "./run/head.js";
 import { HealthStrip } from "./run/health.js";
@@ -201,8 +201,9 @@ function drawStall() {
   setHidden(band, seconds < STALL_SECONDS);
   if (seconds < STALL_SECONDS) return;
   const { in_flight: waiting, oldest_ms: oldest } = store.latest.health ?? {};
-  const words = waiting ? text("stalled_waiting", { seconds, waiting: count(waiting), oldest: ms(oldest) }) : text("stalled", { seconds });
+  const words = waiting ? text("stalled_waiting", { seconds, waiting: count(waiting), oldest: waited(oldest) }) : text("stalled", { seconds });
   setText(band.querySelector("[data-words]"), words);
+  setHidden(band.querySelector("[data-may-sleep]"), Boolean(waiting));
 }
 
 // --- the window of time --------------------------------------------------------------------------------------------

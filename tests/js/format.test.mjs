@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, count, duration, ms, oneLine, perSecond, percentage, plain, share, utc } from "../../static/js/run/format.js";
+import { bytes, count, duration, ms, oneLine, perSecond, percentage, plain, share, utc, waited } from "../../static/js/run/format.js";
 
 const spaced = (text) => text.replaceAll("\u202f", " ");
 
@@ -44,4 +44,8 @@ test("names become one line and keep whole characters", () => {
 
 test("log lines lose terminal codes", () => {
   assert.equal(plain("\u001b[31mred\u001b[0m <b>"), "red <b>");
+});
+
+test("a wait is counted in seconds as soon as there are some", () => {
+  assert.deepEqual([waited(148), waited(6_940), waited(null)], ["148\u202fms", "6.9\u202fs", "–"]);
 });

@@ -59,6 +59,7 @@ export class Chart {
     this.lines = lines;
     this.step = step;
     this.isStale = !this.isSeen;
+    this.empty.hidden = this.hasContent;
     if (!this.isStale) this.#drawNow();
   }
 
@@ -89,7 +90,6 @@ export class Chart {
     const areas = lines.filter((line) => line.low);
     const signature = lines.map((line) => `${line.key}|${line.color}|${line.dash}|${line.width}|${Boolean(line.low)}`).join("\n");
     const data = [t, ...joined, ...areas.flatMap((line) => [line.high, line.low])];
-    this.empty.hidden = this.hasContent;
     if (this.uplot && signature === this.signature) {
       this.uplot.setData(data);
       return;
@@ -120,7 +120,7 @@ export class Chart {
 
   #fit() {
     const { width, height } = this.#size();
-    if (this.uplot && width > 0 && (width !== this.uplot.width || height !== this.uplot.height)) {
+    if (this.uplot && width > 0 && height > 0 && (width !== this.uplot.width || height !== this.uplot.height)) {
       this.uplot.setSize({ width, height });
     }
   }

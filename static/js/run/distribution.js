@@ -111,9 +111,9 @@ export class Histogram {
   }
 
   #paint() {
-    this.width = this.plot.clientWidth;
-    this.height = this.plot.clientHeight;
-    if (this.width === 0) return;
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    if (width === 0 || height === 0) return; // hidden, or a table stands in its place
+    Object.assign(this, { width, height });
     const ratio = devicePixelRatio;
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);

@@ -1,7 +1,7 @@
 /** The portal's figures, and what only a run needs: moments to the second, names on one line, log lines without codes. */
 
 export { NOTHING, bytes, clock as duration, count, ms, percent, rate, significant } from "../format.js";
-import { NOTHING, percent, significant } from "../format.js";
+import { NOTHING, ms, percent, significant } from "../format.js";
 
 const NARROW = "\u202f"; // between a number and its unit
 const LOCALE = globalThis.document?.documentElement.lang || "en";
@@ -24,6 +24,9 @@ export function share(part, whole) {
 
 /** `182/s`, for columns whose head says of what. */
 export const perSecond = (value) => (isNumber(value) ? `${significant(value)}/s` : NOTHING);
+
+/** How long something has been waiting: `148 ms`, `6.9 s`; seconds are what a person counts there. */
+export const waited = (value) => (isNumber(value) && value >= 1_000 ? `${(value / 1_000).toFixed(1)}${NARROW}s` : ms(value));
 
 /** A percentage that comes as one: `38` → `38 %`. */
 export const percentage = (value) => (isNumber(value) ? `${significant(value)}${NARROW}%` : NOTHING);

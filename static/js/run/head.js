@@ -1,7 +1,7 @@
 /** The line on top and the big numbers. */
 
 import { icon, setHidden, setText } from "./dom.js";
-import { count, duration, isNumber, moment, ms, percentage, rate, share, utc } from "./format.js";
+import { count, duration, isNumber, moment, ms, percentage, rate, share, utc, waited } from "./format.js";
 import { HOT_CPU_PERCENT } from "./health.js";
 import { askedUsers, elapsed, isOver, phaseOf } from "./phase.js";
 import { TOTAL, placesWithin } from "./series.js";
@@ -124,14 +124,14 @@ function latencyOf({ run, totals: { p50_ms, p95_ms, p99_ms }, latest, window }) 
 }
 
 function waitingOf({ run, latest, window, store }) {
-  if (window) return isNumber(window.waiting) ? [count(window.waiting), text("most_waiting", { oldest: ms(window.oldest) })] : notKnown(run);
+  if (window) return isNumber(window.waiting) ? [count(window.waiting), text("most_waiting", { oldest: waited(window.oldest) })] : notKnown(run);
   if (isOver(run)) {
     const most = mostOf(store.series.column(TOTAL, "in_flight"));
     return most === null ? notKnown(run) : [count(most), text("most_at_once")];
   }
   const { in_flight: waiting, oldest_ms: oldest } = latest?.health ?? {};
   if (!isNumber(waiting)) return notKnown(run);
-  return [count(waiting), waiting > 0 && isNumber(oldest) ? text("oldest_waits", { oldest: ms(oldest) }) : text("none_waits")];
+  return [count(waiting), waiting > 0 && isNumber(oldest) ? text("oldest_waits", { oldest: waited(oldest) }) : text("none_waits")];
 }
 
 const notKnown = (run) => [count(null), text(run.collector === "csv" ? "not_known_csv" : "not_measured")];
