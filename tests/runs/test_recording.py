@@ -258,6 +258,16 @@ def test_locusts_own_counts_stand_beside_ours(recorder: Recorder) -> None:
     assert counts == {"/a": 5, "/b": None, "/only there": 2}
 
 
+def test_names_without_a_row_of_their_own_are_compared_together(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MAX_ENDPOINTS", 1)
+    recorder.ticks([tick(1, sample("/a"), sample("/b", 2), sample("/c", 3))])
+    recorder.locust_counts([totals("/a", 1), totals("/b", 2), totals("/c", 3)])
+    assert dict(Endpoint.objects.values_list("name", "locust_requests")) == {"/a": 1, "(other)": 5}
+    assert [recorder.index_of(totals(name, 1)) for name in ("/a", "/b", "/never seen")] == [0, 1, 1]
+
+
 def test_it_holds_text_and_numbers_that_a_script_made_up(recorder: Recorder) -> None:
     recorder.ticks([tick(1, sample("nul \0" + "n" * 600, method="M" * 500), users=10**15)])
     recorder.tables([FailureRow("M" * 99, "\0" * 600, "\0" * 9_000, 10**15, None, None)], [])
