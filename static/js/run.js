@@ -272,13 +272,11 @@ let hasLooked = false;
 
 function afterSnapshot() {
   history.afterSnapshot();
-  phases.heard();
-  if (!hasLooked) {
-    hasLooked = true;
-    const { window } = readAddress(location.hash);
-    if (window) return charts.zoomTo(window.from, window.to);
-  }
-  return responses.isLoaded && store.latest ? responses.heard({ t: store.latest.t, sketch: null }) : responses.fetch();
+  if (store.latest) for (const part of [history, figures, responses, phases]) part.heard({ t: store.latest.t, sketch: null });
+  if (hasLooked) return;
+  hasLooked = true;
+  const { window } = readAddress(location.hash);
+  if (window) charts.zoomTo(window.from, window.to);
 }
 
 /** The run is over: once more what was asked for while it ran, now of all of it. */
