@@ -75,3 +75,32 @@ test("a zoom into coarse history asks for finer steps, into seconds it does not"
   await coarse.history.zoom(null);
   assert.equal(coarse.history.shown, coarse.store.series);
 });
+
+test("a coarse snapshot is followed by the extremes under its points, one of seconds is not", async () => {
+  const fine = page(100);
+  fine.history.afterSnapshot();
+  assert.equal(fine.asked.some(({ band }) => band), false);
+  const { store, history, asked } = page(100);
+  store.apply({ type: "snapshot", seq: 1, run: { state: "running" }, endpoints: [], series: wire([null], times(10, 10), 10) });
+  history.afterSnapshot();
+  const question = asked.find(({ band }) => band);
+  assert.deepEqual([question.keys, question.from, question.to, question.points], [[null], T, T + 90, 12]);
+});
+
+test("finer steps of a window that goes on are fetched again, not every second", async () => {
+  const { history, asked } = page(MAX_POINTS + 1);
+  let now = 0;
+  history.now = () => now;
+  await history.keepSmall();
+  const before = asked.length;
+  await history.zoom({ from: T + 10, to: T + 4_000 });
+  now = 4_000;
+  await history.heard({ t: T + 3_605 });
+  assert.equal(asked.length, before + 1);
+  now = 5_000;
+  await history.heard({ t: T + 3_606 });
+  assert.equal(asked.length, before + 2);
+  now = 60_000;
+  await history.heard({ t: T + 4_100 });
+  assert.equal(asked.length, before + 2);
+});

@@ -73,3 +73,21 @@ test("places within a window", () => {
   assert.deepEqual(placesWithin([1, 2, 3, 4], 2, 3), [1, 2]);
   assert.deepEqual(placesWithin([1, 2], 5, 6), [0, -1]);
 });
+
+test("the generator's health belongs to the whole run, and comes with each second", () => {
+  const series = new Series(wire([10], [1]));
+  series.append({ ...tick(11), health: { in_flight: 4, lag_ms: 2.5 } });
+  assert.deepEqual(series.column(TOTAL, "in_flight"), [null, 4]);
+  assert.deepEqual(series.column(TOTAL, "cpu_percent"), [null, null]);
+  assert.equal("in_flight" in series.columns.get(3), false);
+});
+
+test("extremes are there where they were told, and unknown for seconds that came since", () => {
+  const series = new Series({ step_s: 10, t: [10, 20], series: [{ endpoint: null, rps: [5, 6], rps_low: [1, 2], rps_high: [9, 8] }] });
+  series.append(tick(30));
+  assert.deepEqual(series.ends(TOTAL, "rps"), { low: [1, 2, null], high: [9, 8, null] });
+  assert.equal(series.ends(TOTAL, "p95_ms"), null);
+  assert.equal(series.ends(7, "rps"), null);
+  series.trim(1);
+  assert.deepEqual(series.ends(TOTAL, "rps"), { low: [null], high: [null] });
+});

@@ -107,3 +107,13 @@ test("the server's clock is used, not the browser's", () => {
   const store = loaded();
   assert.ok(Math.abs(store.now() - (T + 2) * 1000) < 1_000);
 });
+
+test("users who wait for nothing are no stall", () => {
+  const store = loaded();
+  const health = (in_flight) => ({ in_flight, oldest_ms: 10, lag_ms: 1, cpu_percent: 1, rss_bytes: 1, open_files: 1, target_users: 2 });
+  store.apply({ ...tick(2, { requests: 0 }), health: health(0) });
+  store.apply({ ...tick(9, { requests: 0 }), health: health(0) });
+  assert.equal(store.stalledFor, 0);
+  store.apply({ ...tick(10, { requests: 0 }), health: health(1) });
+  assert.equal(store.stalledFor, 9);
+});

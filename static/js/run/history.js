@@ -107,7 +107,8 @@ export class History {
     const { series } = this.store;
     if (series.step <= 1 || series.t.length === 0) return;
     await this.#try(async () => {
-      const answer = await this.api.series([null], { from: series.t[0], to: series.last, points: series.t.length, band: true });
+      const points = series.t.length + 2; // as many would be one too few for the same step, wherever the first one begins
+      const answer = await this.api.series([null], { from: series.t[0], to: series.last, points, band: true });
       if (series === this.store.series) this.onChange(this.store.mergeSeries(answer));
     });
   }
