@@ -95,11 +95,12 @@ class LoadForm(forms.Form):
     def _name_rows(self, problems: list[Problem]) -> None:
         """Tell the table of stages which of its rows are wrong."""
         numbered = [one for one in problems if one.field == "stages" and "number" in one.params]
+        sentences: dict[int, list[str]] = {}
+        for problem in numbered:
+            sentences.setdefault(problem.params["number"] - 1, []).extend(loads.sentences([problem])["stages"])
         widget = self.fields["stages"].widget
         assert isinstance(widget, RowsWidget)
-        for problem in numbered:
-            texts = loads.sentences([problem])["stages"]
-            widget.problems.setdefault(problem.params["number"] - 1, []).extend(texts)
+        widget.problems = sentences
 
     def _raw(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         """What was typed in the shape that programs send."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -38,7 +39,8 @@ class RowsWidget(forms.Widget):
         self.columns = columns
         self.add_label = add_label
         self.is_ordered = is_ordered
-        self.problems: dict[int, list[str]] = {}
+        # A form gets a shallow copy of its widgets: this one is shared by all, so it is replaced and never changed.
+        self.problems: Mapping[int, Sequence[str]] = MappingProxyType({})
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """The table with its rows and a <template> for further ones."""

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.runs import presentation, reading, results_serializers, selectors, series, tiers
 from apps.runs import serializers as wire
+from apps.runs.blocks import TOTAL
 from apps.runs.models import Run, RunEvent, ScriptException
 from apps.runs.reconcile import reconcile
 from tests.factories import EndpointFactory, FailureFactory, FailureSampleFactory, RunFactory
@@ -34,7 +35,7 @@ def assert_fits(value: Any, field: Any) -> None:
 
 @pytest.fixture
 def run() -> Run:
-    told = reconcile(seconds(1, 5), lambda row: None, final(totals("/a", 5)))
+    told = reconcile({TOTAL: 10, 0: 5, 1: 5}, lambda row: None, final(totals("/a", 5)))
     health = {"cpu_percent": 1.0, "rss_bytes": 1, "cpu_peak_percent": 1.0}
     diagnosis = {"code": "x", "message": "x", "line": None, "traceback": ""}
     stage = {"duration": 5.0, "users": 1, "spawn_rate": 1.0}

@@ -311,6 +311,14 @@ def test_a_wrong_stage_is_named_in_its_row(tess_client: Client, version: Scenari
     assert problems[1][1].count("Stage 2: ") == 2
 
 
+def test_what_is_wrong_is_told_to_whom_it_belongs_only(tess_client: Client, version: ScenarioVersion) -> None:
+    stages = {"stages_duration": ["1m"], "stages_users": ["999999"], "stages_spawn_rate": ["1"]}
+    assert "Stage 1: " in tess_client.post(page(version, "load/"), load_form(**stages)).content.decode()
+    good = load_form(stages_duration=["1m"], stages_users=["5"], stages_spawn_rate=["1"])
+    tess_client.post(page(version, "load/"), good)
+    assert "Stage 1: " not in re.sub(r"data-\S+=\".*?\"", "", tess_client.get(page(version, "load/")).content.decode())
+
+
 @pytest.mark.parametrize("path", ["/scenarios/{}/load/", "/scenarios/{}/run/"])
 def test_a_script_with_a_shape_of_its_own_is_said(tess_client: Client, scenario: Scenario, path: str) -> None:
     factories.ScenarioVersionFactory.create(scenario=scenario, locustfile=LOCUSTFILE)
