@@ -22,7 +22,7 @@ from apps.runs.summary import Part, Tally
 from apps.scenarios.models import Collector
 from workers.sketch import SHARES
 
-MOST_BAND_CELLS = 20_000
+MOST_BAND_CELLS = 6_000
 """Cells of one endpoint each that are looked at for a band: more would take longer than a person waits."""
 MOST_FINE_ROWS = 7_200
 """Rows in which the number of users changed that are looked at one by one: two hours of seconds."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from apps.runs.blocks import TOTAL, Cell, Row
@@ -10,6 +11,7 @@ from apps.runs.lease import Lease, claim
 from apps.runs.models import Run
 from apps.runs.states import State
 from tests.factories import RunFactory
+from workers import sketch
 from workers.samples import EndpointTotals, FinalTotals, SampleRow, Tick
 from workers.sketch import merged, middle_ms
 
@@ -56,6 +58,22 @@ def cell(endpoint: int = TOTAL, requests: int = 1, **figures: Any) -> Cell:
     latencies = {"min_ms": 5.0, "max_ms": 20.0, "p50_ms": 9.0, "p95_ms": 18.0}
     given: Mapping[str, Any] = {"failures": 0, "bytes": 100 * requests, "sum_ms": 10.0 * requests, **latencies}
     return Cell(endpoint, requests, **{**given, **figures})
+
+
+def timed(endpoint: int, times: Sequence[float], **figures: Any) -> Cell:
+    """A cell of requests that took these times."""
+    counts = sketch.merged({sketch.bucket_of(ms): 1} for ms in times)
+    return Cell(
+        endpoint,
+        len(times),
+        figures.pop("failures", 0),
+        100 * len(times),
+        math.fsum(times),
+        min(times, default=None),
+        max(times, default=None),
+        sketch=counts,
+        **figures,
+    )
 
 
 def seconds(first: int, last: int, *, users: int = 3) -> Iterator[Row]:

@@ -18,27 +18,11 @@ from hypothesis import strategies as some
 from apps.runs import blocks, codec, frames
 from apps.runs.blocks import TOTAL, Cell, Row
 from apps.runs.frames import Frame
-from tests.runs.makers import T0
+from tests.runs.makers import T0, timed
 from workers import sketch
 from workers.samples import Health
 
 SHARES = sketch.SHARES
-
-
-def timed(endpoint: int, times: Sequence[float], **figures: Any) -> Cell:
-    """A cell of requests that took these times."""
-    counts = sketch.merged({sketch.bucket_of(ms): 1} for ms in times)
-    return Cell(
-        endpoint,
-        len(times),
-        figures.pop("failures", 0),
-        100 * len(times),
-        math.fsum(times),
-        min(times, default=None),
-        max(times, default=None),
-        sketch=counts,
-        **figures,
-    )
 
 
 def second(at: int, *cells: Cell, users: int = 3, **more: Any) -> Row:
