@@ -71,7 +71,8 @@ def expected(rows: list[Row], endpoint: int = TOTAL) -> dict[str, Any]:
 
 
 def of(run: Run, first: int | None = None, last: int | None = None) -> dict[str, Any]:
-    window = Window(*(None if at is None else T0 + at for at in (first, last)))
+    from_t, to_t = (None if at is None else T0 + at for at in (first, last))
+    window = Window(from_t, to_t)
     return summary.answer(reading.tally(run, window))
 
 
