@@ -23,6 +23,8 @@ PACK_SECONDS = {1: 60, 10: 1800, 60: 3600}
 """Time span of a packed block of each tier: rows few enough to read one block soon, and many enough to compress."""
 PACKING = {1: ZLIB, 10: LZMA, 60: LZMA}
 """How packed blocks are compressed: what is kept for long as small as can be, the rest as fast."""
+BLOCKS_AT_ONCE = 10
+"""Read into memory together."""
 ROWS_AT_ONCE = 600
 """Rows of a block that is not packed yet."""
 
@@ -63,21 +65,16 @@ def read(
     run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None, worker: int = 0
 ) -> list[Row]:
     """Rows of one tier with `from_t <= t <= to_t`, in order."""
-    return list(each(run_id, step_s, from_t=from_t, to_t=to_t, worker=worker))
+    found = _between(run_id, step_s, from_t, to_t, worker)
+    return [row for data in _data(found) for row in codec.decode(data) if _is_between(row, from_t, to_t)]
 
 
 def each(
     run_id: UUID, step_s: int, *, from_t: int | None = None, to_t: int | None = None, worker: int = 0
 ) -> Iterator[Row]:
-    """As `read`, one block after the other, for as many rows as there may be."""
-    found = _found(run_id, step_s, worker).order_by("first_seq")
-    if from_t is not None:
-        found = found.filter(last_t__gte=from_t)
-    if to_t is not None:
-        found = found.filter(first_t__lte=to_t)
-    for row in _rows(found):
-        if (from_t is None or row.t >= from_t) and (to_t is None or row.t <= to_t):
-            yield row
+    """As `read`, some blocks after the others, for as many rows as there may be; the run must be ours, or over."""
+    for data in _few_at_a_time(_between(run_id, step_s, from_t, to_t, worker)):
+        yield from (row for row in codec.decode(data) if _is_between(row, from_t, to_t))
 
 
 def read_after(run_id: UUID, seq: int, *, worker: int = 0) -> list[Row]:
@@ -160,6 +157,17 @@ def _pack(run_id: UUID, worker: int, step_s: int, before_t: int, known: Sequence
             _create(run_id, worker, step_s, (first.first_seq, last.last_seq), (first.first_t, last.last_t), data)
 
 
+def _between(run_id: UUID, step_s: int, from_t: int | None, to_t: int | None, worker: int) -> QuerySet[SampleBlock]:
+    found = _found(run_id, step_s, worker).order_by("first_seq")
+    if from_t is not None:
+        found = found.filter(last_t__gte=from_t)
+    return found if to_t is None else found.filter(first_t__lte=to_t)
+
+
+def _is_between(row: Row, from_t: int | None, to_t: int | None) -> bool:
+    return (from_t is None or row.t >= from_t) and (to_t is None or row.t <= to_t)
+
+
 def _found(run_id: UUID, step_s: int, worker: int) -> QuerySet[SampleBlock]:
     return SampleBlock.objects.filter(run_id=run_id, worker=worker, step_s=step_s)
 
@@ -170,8 +178,17 @@ def _rows(found: QuerySet[SampleBlock]) -> Iterator[Row]:
 
 
 def _data(found: QuerySet[SampleBlock]) -> Iterator[bytes]:
-    for data in found.values_list("data", flat=True).iterator(chunk_size=10):
+    """In one question: a minute that is packed meanwhile is there before or after, never missing."""
+    for data in list(found.values_list("data", flat=True)):
         yield bytes(data)
+
+
+def _few_at_a_time(found: QuerySet[SampleBlock]) -> Iterator[bytes]:
+    """For whoever holds the run, since nobody else packs it. No question stays open meanwhile: on SQLite a write under
+    an open one, as of a lease that is renewed, finds the database locked as soon as anybody else has written."""
+    ids = list(found.values_list("pk", flat=True))
+    for start in range(0, len(ids), BLOCKS_AT_ONCE):
+        yield from _data(found.filter(pk__in=ids[start : start + BLOCKS_AT_ONCE]))
 
 
 def _store(run_id: UUID, worker: int, step_s: int, rows: Sequence[Row], data: bytes) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from apps.runs import tiers
 from apps.runs.blocks import roll_up
-from apps.runs.models import SampleBlock
+from apps.runs.models import Run, SampleBlock
 from tests.factories import RunFactory
 from tests.runs.makers import T0, seconds
 
@@ -90,3 +91,23 @@ def test_it_reads_windows_with_both_ends(run_id: UUID) -> None:
     assert tiers.read(run_id, 1, from_t=T0 + 500) == []
     assert [row.t for row in tiers.read(run_id, 60, from_t=T0 + 60)] == [T0 + 60, T0 + 120]
     assert [row.seq for row in tiers.read_after(run_id, 198)] == [199, 200]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_renewed_while_a_long_run_is_read_and_others_write(run_id: UUID) -> None:
+    record(run_id, 1, 1_500)
+    run = Run.objects.filter(pk=run_id)
+    with ThreadPoolExecutor(1) as other:
+        for place, _row in enumerate(tiers.each(run_id, 1)):
+            if place % 300 == 0:
+                other.submit(write_elsewhere, run_id).result()
+                run.update(lease_until=None)
+    assert place + 1 == 1_500
+
+
+def write_elsewhere(run_id: UUID) -> None:
+    """As the keeper, or a page, may at any time."""
+    try:
+        Run.objects.filter(pk=run_id).update(note="x")
+    finally:
+        connection.close()
