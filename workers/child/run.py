@@ -22,7 +22,7 @@ STEERING_SECONDS = 0.25
 
 
 def main(config: dict[str, Any]) -> None:
-    patches.apply(**config["names"])
+    patches.apply(**config["names"], group_ids=config["group_ids"])
     run = Run(config)
     run.listen()
     code = 1
