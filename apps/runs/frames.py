@@ -318,30 +318,32 @@ def grouped(cells: Cells, keys: Ints, size: int, *, extent: Extent, step_s: int 
     return Cells(endpoint, t, columns, sketches)
 
 
-def add_sketches(into: Floats, block: Block, rows_of: Mapping[int, int], *, first: int, after: int) -> None:
-    """Add the sketches of `rows_of` (endpoint → row of `into`) in the rows with `first <= t < after`, bucket by bucket.
-
-    For a long time it is faster than laying cells together: of each endpoint one addition a block.
-    """
+def sums_of_sketches(block: Block, endpoints: Sequence[int], *, first: int, after: int) -> Sketches:
+    """One sketch an endpoint, of all its requests in the rows with `first <= t < after`."""
     times = _array(block.rows["t"], np.int64)
     inside = (times >= first) & (times < after)
-    whole = bool(inside.all())
-    for chunk, wanted in _chunks(block, rows_of):
-        rows = None if whole else _array(chunk.scalars["row"], None)
+    found: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for chunk, wanted in _chunks(block, set(endpoints)):
+        rows = None if inside.all() else _array(chunk.scalars["row"], None)
         for endpoint in wanted:
-            found = chunk.sketches_of(endpoint)
-            if found is None:
-                continue
-            matrix = _matrix(found)
-            if rows is not None:
-                matrix = matrix[:, inside[rows[chunk.slice_of(endpoint)]]]
-            into[rows_of[endpoint], _array(found.buckets, None)] += matrix.sum(axis=1)
+            packed = chunk.sketches_of(endpoint)
+            if packed is not None:
+                kept = None if rows is None else inside[rows[chunk.slice_of(endpoint)]]
+                found[endpoint] = _sums_by_bucket(packed, kept)
+    none = np.zeros(0, np.int64)
+    parts = [found.get(endpoint, (none, none)) for endpoint in endpoints]
+    return Sketches(
+        np.array([len(buckets) for buckets, _ in parts], np.int64),
+        np.concatenate([buckets for buckets, _ in parts] or [none]),
+        np.concatenate([counts for _, counts in parts] or [none]),
+    )
 
 
-def of_table(table: Floats) -> Sketches:
-    """One sketch a row, of requests by bucket from bucket 0 on."""
-    size, width = table.shape
-    return Sketches(np.full(size, width), np.tile(np.arange(width), size), table.ravel())
+def _sums_by_bucket(packed: PackedSketches, kept: NDArray[np.bool_] | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    matrix = _matrix(packed)
+    sums = (matrix if kept is None else matrix[:, kept]).sum(axis=1)
+    some = np.flatnonzero(sums)
+    return _array(packed.buckets, None)[some], sums[some]
 
 
 def _chunks(block: Block, endpoints: Collection[int] | None) -> list[tuple[Chunk, list[int]]]:

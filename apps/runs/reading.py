@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -14,6 +16,7 @@ from apps.runs import codec, frames, heatmap, phases, series, summary, tiers
 from apps.runs.blocks import TOTAL
 from apps.runs.codec import Block
 from apps.runs.frames import Cells, Frame
+from apps.runs.kept import Kept
 from apps.runs.models import Run, SampleBlock
 from apps.runs.phases import Level, Phase
 from apps.runs.series import Line, Piece, Window
@@ -27,8 +30,24 @@ MOST_BAND_CELLS = 6_000
 MOST_FINE_ROWS = 7_200
 """Rows in which the number of users changed that are looked at one by one: two hours of seconds."""
 
-Found = tuple[int, Block]
-"""Index of the worker that measured it, and a block."""
+UNPACKING_THREADS = 2
+KEPT = Kept()
+MOST_ALONE = 4
+"""Blocks that are not worth a second thread."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Found(NamedTuple):
+    """A stored block."""
+
+    worker: int
+    """Index of the Locust process that measured it."""
+    pk: UUID
+    block: Block
+
+
 Range = tuple[int, int]
 """The first second, and the first one after."""
 
@@ -77,11 +96,16 @@ class Reader:
 
     def tally(self, first: int, last: int, endpoints: Collection[int] | None) -> Tally:
         """What these endpoints (None: all) did in the seconds from `first` to `last`."""
-        parts: dict[int, list[Part]] = {}
-        for piece in self.pieces(first, last):
-            for worker, block in self.blocks(piece.tier, piece.first, piece.after):
-                parts.setdefault(worker, []).append(Part(block, piece.tier, piece.first, piece.after))
-        return summary.combined([summary.tally(found, endpoints) for found in parts.values()])
+        found = [
+            (one, Part(one.block, piece.tier, piece.first, piece.after))
+            for piece in self.pieces(first, last)
+            for one in self.blocks(piece.tier, piece.first, piece.after)
+        ]
+        counted = _each(lambda one: _count(*one, endpoints), found)
+        by_worker: dict[int, list[Tally]] = {}
+        for (one, _part), tally in zip(found, counted, strict=True):
+            by_worker.setdefault(one.worker, []).append(tally)
+        return summary.across([summary.in_time(tallies) for tallies in by_worker.values()])
 
     def load(self, pieces: Iterable[Piece]) -> None:
         """Read the blocks of all these at once, to be found in memory from now on."""
@@ -97,14 +121,17 @@ class Reader:
         known = self._loaded.get(tier)
         if known is None:
             return self._read(tier, [(first, after)])
-        return [(worker, block) for worker, block in known if _touches(block, first, after)]
+        return [one for one in known if _touches(one.block, first, after)]
 
     def _stored(self, tier: int, first: int, after: int, endpoints: Collection[int], with_sketches: bool) -> Frame:
-        by_worker: dict[int, list[Frame]] = {}
-        for worker, block in self.blocks(tier, first, after):
+        def unpacked(found: Found) -> tuple[int, Frame]:
             part = frames.of_block(
-                block, tier, endpoints=endpoints, first=first, after=after, with_sketches=with_sketches
+                found.block, tier, endpoints=endpoints, first=first, after=after, with_sketches=with_sketches
             )
+            return found.worker, part
+
+        by_worker: dict[int, list[Frame]] = {}
+        for worker, part in _each(unpacked, self.blocks(tier, first, after)):
             by_worker.setdefault(worker, []).append(part)
         sources = [frames.joined(parts, tier) for parts in by_worker.values()]
         return frames.merged(sources) if sources else frames.empty(tier)
@@ -114,7 +141,10 @@ class Reader:
         for first, after in _together(ranges):
             inside |= Q(first_t__lt=after, last_t__gte=first)
         found = SampleBlock.objects.filter(inside, run_id=self.run.pk, step_s=tier).order_by("worker", "first_seq")
-        return [(worker, codec.open_block(bytes(data))) for worker, data in found.values_list("worker", "data")]
+        return [
+            Found(worker, pk, codec.open_block(bytes(data)))
+            for worker, pk, data in found.values_list("worker", "pk", "data")
+        ]
 
 
 # --- answers ------------------------------------------------------------------------------------------------------
@@ -150,7 +180,7 @@ def tally(run: Run, window: Window, *, endpoints: Collection[int] | None = None)
     reader = Reader(run)
     ends = reader.ends(window)
     if ends is None:
-        return summary.tally([])
+        return summary.NOTHING
     return reader.tally(*ends, endpoints)
 
 
@@ -246,6 +276,22 @@ def _phase(phase: Phase, found: Tally) -> dict[str, Any]:
         "users": phase.users,
         "totals": summary.totals(found).get(TOTAL) or summary.no_totals(),
     }
+
+
+def _count(found: Found, part: Part, endpoints: Collection[int] | None) -> Tally:
+    """A tally of all endpoints of a whole block is remembered: it takes the longest."""
+    times = part.block.rows["t"]
+    if endpoints is None and len(times) and part.first <= times[0] and times[-1] < part.after:
+        return KEPT.get(found.pk, lambda: summary.count(part))
+    return summary.count(part, endpoints)
+
+
+def _each(do: Callable[[T], R], of: Sequence[T]) -> list[R]:
+    """In order; of many at the same time, because unpacking leaves other threads their turn."""
+    if len(of) < MOST_ALONE:
+        return [do(one) for one in of]
+    with ThreadPoolExecutor(UNPACKING_THREADS) as threads:
+        return list(threads.map(do, of))
 
 
 def _touches(block: Block, first: int, after: int) -> bool:

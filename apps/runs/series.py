@@ -22,6 +22,10 @@ DEFAULT_POINTS = 600
 MAX_POINTS = 5_000
 GAP_STEPS = 3
 """Silence longer than this many steps is drawn as a gap; Locust's own clock drift skips a second now and then."""
+MOST_ROWS = 1_500
+"""Rows that a dozen endpoints are read of without a thought."""
+COARSER_AT_MOST = 4
+"""So many times the step that was asked for."""
 DECIMALS = 3
 
 Line = int | tuple[int, ...] | None
@@ -87,15 +91,15 @@ def endpoints_of(lines: Sequence[Line]) -> set[int]:
 def step_for(span_s: int, points: int, tiers: Sequence[int]) -> int:
     """A step that a tier divides and that needs at most `points` rows, wherever the first one begins.
 
-    The smallest such one; but the next tier's own where that is not twice as much: its rows are read in a fraction of
-    the time.
+    The smallest such one; but where that means reading more than MOST_ROWS, the next tier's own, unless it is far too
+    coarse: its rows are read in a fraction of the time.
     """
     if span_s <= points and tiers[0] == 1:
         return 1
     step = math.ceil(span_s / max(1, points - 1))
     tier = tier_for(step, tiers)
-    coarser = next((size for size in tiers if tier < size <= 2 * step), None)
-    return coarser or math.ceil(step / tier) * tier
+    coarser = next((size for size in tiers if tier < size <= COARSER_AT_MOST * step), None)
+    return coarser if coarser and span_s / tier > MOST_ROWS else math.ceil(step / tier) * tier
 
 
 def tier_for(step_s: int, tiers: Sequence[int]) -> int:

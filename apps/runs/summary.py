@@ -7,7 +7,8 @@ sketches of all of them together.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,8 +18,8 @@ from apps.core.clock import utc_or_none
 from apps.runs import frames
 from apps.runs.blocks import TOTAL
 from apps.runs.codec import Block
-from apps.runs.frames import Cells, Floats
-from workers.sketch import LAST_BUCKET, SHARES
+from apps.runs.frames import Cells
+from workers.sketch import SHARES
 
 DECIMALS = 3
 
@@ -53,56 +54,40 @@ class Tally:
         return self.cells.sketches is not None
 
 
-def tally(parts: Iterable[Part], endpoints: Collection[int] | None = None) -> Tally:
-    """Count up what these endpoints (None: all) did."""
-    parts = list(parts)
-    found = [
-        frames.of_block(
-            part.block, part.step_s, endpoints=endpoints, first=part.first, after=part.after, with_sketches=False
-        )
-        for part in parts
-    ]
-    rows = [frame for frame in found if len(frame.axis)]
-    if not rows:
-        return Tally(frames.empty(1).cells)
-    cells = frames.laid_together([frame.cells for frame in found if len(frame.cells)] or [frames.empty(1).cells])
+NOTHING = Tally(frames.empty(1).cells)
+
+
+def count(part: Part, endpoints: Collection[int] | None = None) -> Tally:
+    """What these endpoints (None: all) did in the rows of one block."""
+    block, step_s = part.block, part.step_s
+    frame = frames.of_block(block, step_s, endpoints=endpoints, first=part.first, after=part.after, with_sketches=False)
+    if not len(frame.axis):
+        return NOTHING
+    axis, cells = frame.axis, frame.cells
     indexes, keys = np.unique(cells.endpoint, return_inverse=True)
-    summed = frames.grouped(cells, keys, len(indexes), extent="time", step_s=frames.LAST_SECONDS + 1)
-    is_exact = all(part.block.has_sketches or not len(part.block.endpoints()) for part in parts)
-    sketches = frames.of_table(_table(parts, indexes.tolist())) if is_exact else None
-    low, high = _extremes_of_users(rows)
+    merged = frames.grouped(cells, keys, len(indexes), extent="time", step_s=frames.LAST_SECONDS + 1)
+    sketches = None
+    if block.has_sketches or not len(block.endpoints()):
+        sketches = frames.sums_of_sketches(block, indexes.tolist(), first=part.first, after=part.after)
     return Tally(
-        Cells(indexes, summed.t, summed.columns, sketches),
-        first_t=min(int(frame.axis.t[0]) for frame in rows),
-        last_t=max(int(frame.axis.t[-1]) + frame.step_s - 1 for frame in rows),
-        seconds=float(sum(frame.axis.seconds.sum() for frame in rows)),
-        users_low=low,
-        users_high=high,
-        errors=_errors(parts),
+        Cells(indexes, merged.t, merged.columns, sketches),
+        first_t=int(axis.t[0]),
+        last_t=int(axis.t[-1]) + step_s - 1,
+        seconds=float(axis.seconds.sum()),
+        users_low=int(axis.users_low.min()),
+        users_high=int(axis.users.max()),
+        errors=_errors(part),
     )
 
 
-def combined(tallies: Sequence[Tally]) -> Tally:
+def in_time(tallies: Sequence[Tally]) -> Tally:
+    """Of times that do not overlap."""
+    return _together(tallies, "time", seconds=sum, low=min, high=max)
+
+
+def across(tallies: Sequence[Tally]) -> Tally:
     """Of sources that measured the same time: users add up, and so does what they did."""
-    known = [one for one in tallies if one.seconds]
-    if len(known) < 2:
-        return known[0] if known else Tally(frames.empty(1).cells)
-    cells = frames.laid_together([one.cells for one in known])
-    indexes, keys = np.unique(cells.endpoint, return_inverse=True)
-    merged = frames.grouped(cells, keys, len(indexes), extent="across")
-    errors: dict[int, int] = {}
-    for one in known:
-        for index, count in one.errors.items():
-            errors[index] = errors.get(index, 0) + count
-    return Tally(
-        Cells(indexes, merged.t, merged.columns, merged.sketches),
-        first_t=min(one.first_t for one in known if one.first_t is not None),
-        last_t=max(one.last_t for one in known if one.last_t is not None),
-        seconds=max(one.seconds for one in known),
-        users_low=sum(one.users_low or 0 for one in known),
-        users_high=sum(one.users_high or 0 for one in known),
-        errors=errors,
-    )
+    return _together(tallies, "across", seconds=max, low=sum, high=sum)
 
 
 def together(found: Tally, endpoints: Sequence[int]) -> Tally:
@@ -159,29 +144,41 @@ def _totals(of: dict[str, float], seconds: float) -> dict[str, Any]:
     }
 
 
-def _table(parts: Sequence[Part], indexes: Sequence[int]) -> Floats:
-    table = np.zeros((len(indexes), LAST_BUCKET + 1))
-    rows_of = {index: row for row, index in enumerate(indexes)}
-    for part in parts:
-        frames.add_sketches(table, part.block, rows_of, first=part.first, after=part.after)
-    return table
-
-
-def _extremes_of_users(rows: Sequence[frames.Frame]) -> tuple[int, int]:
-    return (
-        int(min(frame.axis.users_low.min() for frame in rows)),
-        int(max(frame.axis.users.max() for frame in rows)),
+def _together(
+    tallies: Sequence[Tally],
+    extent: frames.Extent,
+    *,
+    seconds: Callable[[list[float]], float],
+    low: Callable[[list[int]], int],
+    high: Callable[[list[int]], int],
+) -> Tally:
+    known = [one for one in tallies if one.seconds]
+    if len(known) < 2:
+        return known[0] if known else NOTHING
+    cells = frames.laid_together([one.cells for one in known if len(one.cells)] or [NOTHING.cells])
+    indexes, keys = np.unique(cells.endpoint, return_inverse=True)
+    merged = frames.grouped(cells, keys, len(indexes), extent=extent, step_s=frames.LAST_SECONDS + 1)
+    errors: Counter[int] = Counter()
+    for one in known:
+        errors.update(one.errors)
+    return Tally(
+        Cells(indexes, merged.t, merged.columns, merged.sketches),
+        first_t=min(one.first_t for one in known if one.first_t is not None),
+        last_t=max(one.last_t for one in known if one.last_t is not None),
+        seconds=seconds([one.seconds for one in known]),
+        users_low=low([one.users_low for one in known if one.users_low is not None]),
+        users_high=high([one.users_high for one in known if one.users_high is not None]),
+        errors=dict(errors),
     )
 
 
-def _errors(parts: Iterable[Part]) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for part in parts:
-        times, errors = part.block.rows["t"], part.block.errors
-        for row, index, count in zip(errors["row"], errors["index"], errors["count"], strict=True):
-            if part.first <= times[row] < part.after:
-                found[index] = found.get(index, 0) + count
-    return found
+def _errors(part: Part) -> dict[int, int]:
+    found: Counter[int] = Counter()
+    times, errors = part.block.rows["t"], part.block.errors
+    for row, index, occurrences in zip(errors["row"], errors["index"], errors["count"], strict=True):
+        if part.first <= times[row] < part.after:
+            found[index] += occurrences
+    return dict(found)
 
 
 def _known(value: float) -> float | None:

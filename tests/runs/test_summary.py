@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from apps.runs import reading, summary, tiers
+from apps.runs import codec, reading, summary, tiers
 from apps.runs.blocks import TOTAL, Row
+from apps.runs.kept import Kept, _size
 from apps.runs.models import Run
 from apps.runs.series import Window
 from apps.scenarios.models import Collector, Scenario
@@ -235,3 +237,40 @@ def test_it_names_the_parameter_that_is_wrong(tess_client: Client, run: Run, pat
     assert answer.status_code == 400
     assert list(answer.json()["fields"]) == [field]
     assert answer.json()["fields"][field][0]
+
+
+# --- what is remembered -------------------------------------------------------------------------------------------
+
+
+def test_a_whole_block_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "KEPT", Kept())
+    run = recorded(ROWS)
+    first, again = of(run, 0, 3_900), of(run, 0, 3_900)
+    assert first == again
+    counted: list[summary.Part] = []
+    count = summary.count
+    monkeypatch.setattr(summary, "count", lambda part, *more: counted.append(part) or count(part, *more))  # type: ignore[func-returns-value]
+    assert of(run, 0, 3_777)["totals"] == pytest.approx(expected(ROWS[:3_778]), rel=0.001)
+    assert counted and all(part.block.rows["t"][0] > T0 for part in counted)
+    counted.clear()
+    assert of(run, 7, 3_777)["totals"] == pytest.approx(expected(ROWS[7:3_778]), rel=0.001)
+    assert any(part.step_s == 60 and part.first == T0 + 60 for part in counted)  # not all of its first hour
+
+
+def test_what_was_not_asked_for_is_forgotten_first() -> None:
+    block = codec.open_block(codec.encode(ROWS[:60]))
+    tally = summary.count(summary.Part(block, 1, 0, 2**40))
+    counted: list[UUID] = []
+    names = [uuid4() for _ in range(3)]
+    kept = Kept(most=2 * _size(tally))
+
+    def ask(name: UUID) -> None:
+        def count() -> summary.Tally:
+            counted.append(name)
+            return tally
+
+        assert kept.get(name, count) is tally
+
+    for place in (0, 1, 0, 2, 0, 1):
+        ask(names[place])
+    assert counted == [*names, names[1]]
