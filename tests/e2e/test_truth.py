@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,13 @@ from tests.e2e.truth import (
     percentile_bounds,
 )
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        os.environ.get("DATABASE_URL", "").startswith("postgres"),
+        reason="the same blocks hold the same figures in any database; SQLite's half of the suite looks at them",
+    ),
+]
 
 USERS = 25
 RUN_SECONDS = 50
