@@ -119,6 +119,8 @@ def test_a_person_changes_a_running_test(stack: Stack, page: Page, target: Targe
         {"paused": [False, True]},
         {"paused": [True, False]},
     ]
+    stack.api("POST", f"/api/v1/runs/{run_id}/abort/")
+    stack.over(run_id, 20)
 
 
 def test_a_note_is_pinned_where_the_cursor_stands(stack: Stack, page: Page, target: Target) -> None:

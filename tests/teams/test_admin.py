@@ -42,7 +42,8 @@ def test_it_shows_every_list_and_row(
 
 
 def test_it_writes_down_what_the_admin_does(admin_client: Client) -> None:
-    form = {"name": "Acme", "slug": "acme", "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
+    form = {"name": "Acme", "slug": "acme", "keep_days": 365}
+    form |= {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
     assert admin_client.post("/admin/teams/team/add/", form).status_code == 302
     event = AuditEvent.objects.get()
     assert (event.actor, event.action, event.object) == ("user:admin", "admin.add", "Acme")
