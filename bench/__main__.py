@@ -14,7 +14,21 @@ from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import day, freshness, growth, listing, memory, observer, page, runner, start, tailing, throughput
+from bench import (
+    day,
+    freshness,
+    growth,
+    listing,
+    memory,
+    observer,
+    page,
+    runner,
+    sockets,
+    start,
+    tailing,
+    throughput,
+    zoom,
+)
 from bench.figures import Figure, table
 from bench.place import Place, say
 
@@ -28,7 +42,9 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "throughput": throughput.measure,
     "observer": observer.measure,
     "growth": growth.measure,
+    "sockets": sockets.measure,
     "day": day.measure,
+    "zoom": zoom.measure,  # of that day; filed again when it was not
     "listing": listing.measure,  # last: it leaves a full database
 }
 

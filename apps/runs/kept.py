@@ -37,6 +37,12 @@ class Kept:
                 self._size -= _size(self._tallies.popitem(last=False)[1])
         return found
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._tallies.clear()
+            self._size = 0
+
 
 def _size(tally: Tally) -> int:
     sketches = tally.cells.sketches

@@ -110,8 +110,8 @@ def position(run_id: UUID) -> Seen:
     )
 
 
-def news(run_id: UUID, seen: Seen) -> News:
-    """What came after `seen`, which is moved on."""
+def ticks(run_id: UUID, seen: Seen) -> tuple[Run, News]:
+    """The seconds after `seen`, which is moved on, and the endpoints that they are of. Raises Run.DoesNotExist."""
     run = _run(run_id)
     found = News()
     if run.tables_version != seen.tables:
@@ -121,8 +121,14 @@ def news(run_id: UUID, seen: Seen) -> News:
         seen.tables = run.tables_version
     if run.last_seq > seen.seq:
         _ticks(run, seen, found)
-    _events(run_id, seen, found)
-    newest, lines = selectors.log_after(run_id, seen.log)
+    return run, found
+
+
+def rest(run: Run, seen: Seen) -> News:
+    """What else came after `seen`, which is moved on. `run` as `ticks` read it."""
+    found = News()
+    _events(run.pk, seen, found)
+    newest, lines = selectors.log_after(run.pk, seen.log)
     if lines:
         _tell(found, {"type": "log", "seq": newest, "lines": lines})
         seen.log = newest
@@ -181,7 +187,10 @@ class Feed:
                 if seen is None:
                     seen = await database_sync_to_async(position, thread_sensitive=False)(self.run_id)
                     self.ready.set()
-                self._hand_over(await database_sync_to_async(news, thread_sensitive=False)(self.run_id, seen))
+                run, found = await database_sync_to_async(ticks, thread_sensitive=False)(self.run_id, seen)
+                self._hand_over(found)
+                await asyncio.sleep(0)  # all sockets send their seconds now, and no thread disturbs them
+                self._hand_over(await database_sync_to_async(rest, thread_sensitive=False)(run, seen))
             except Run.DoesNotExist:
                 self.ready.set()
                 self._hand_over(News(overrun=True))  # looking at the whole, they find that it is gone

@@ -101,7 +101,7 @@ class Reader:
             for piece in self.pieces(first, last)
             for one in self.blocks(piece.tier, piece.first, piece.after)
         ]
-        counted = _each(lambda one: _count(*one, endpoints), found)
+        counted = _each(lambda one: _count(*one, endpoints), found, (one.block for one, _ in found))
         by_worker: dict[int, list[Tally]] = {}
         for (one, _part), tally in zip(found, counted, strict=True):
             by_worker.setdefault(one.worker, []).append(tally)
@@ -131,7 +131,8 @@ class Reader:
             return found.worker, part
 
         by_worker: dict[int, list[Frame]] = {}
-        for worker, part in _each(unpacked, self.blocks(tier, first, after)):
+        stored = self.blocks(tier, first, after)
+        for worker, part in _each(unpacked, stored, (one.block for one in stored)):
             by_worker.setdefault(worker, []).append(part)
         sources = [frames.joined(parts, tier) for parts in by_worker.values()]
         return frames.merged(sources) if sources else frames.empty(tier)
@@ -286,9 +287,9 @@ def _count(found: Found, part: Part, endpoints: Collection[int] | None) -> Tally
     return summary.count(part, endpoints)
 
 
-def _each(do: Callable[[T], R], of: Sequence[T]) -> list[R]:
-    """In order; of many at the same time, because unpacking leaves other threads their turn."""
-    if len(of) < MOST_ALONE:
+def _each(do: Callable[[T], R], of: Sequence[T], blocks: Iterable[Block]) -> list[R]:
+    """In order; two at a time where unpacking takes so long that a thread may leave others their turn."""
+    if sum(block.compression == codec.LZMA for block in blocks) < MOST_ALONE:
         return [do(one) for one in of]
     with ThreadPoolExecutor(UNPACKING_THREADS) as threads:
         return list(threads.map(do, of))

@@ -51,7 +51,11 @@ def web(address: Address, given: Mapping[str, str]) -> Child:
     listening = ("--host", address.host, "--port", str(address.port), proxy)
     quiet = ("--no-access-log", "--log-level", "warning")
     limits = ("--timeout-graceful-shutdown", str(WEB_GOODBYE_SECONDS), "--ws-max-size", str(WEB_FRAME_BYTES))
-    return Child("web", (sys.executable, "-m", "uvicorn", "portal.asgi:application", *listening, *quiet, *limits))
+    # Packing a message for each of a thousand readers takes longer than a second has.
+    sockets = ("--ws-per-message-deflate", "false")
+    return Child(
+        "web", (sys.executable, "-m", "uvicorn", "portal.asgi:application", *listening, *quiet, *limits, *sockets)
+    )
 
 
 def runners() -> list[Child]:
