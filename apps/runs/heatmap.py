@@ -77,9 +77,12 @@ def _known(sketches: Sketches | None) -> Sketches:
 
 
 def _edges(sketches: Sketches, most: int) -> Ints:
-    """The first bucket of each group of buckets, at most `most` groups, and the first bucket after them."""
+    """The first bucket of each group of buckets, at most `most` groups, and the first bucket after them.
+
+    One edge alone when there is no request: then there is no group.
+    """
     if not len(sketches.buckets):
-        return np.array([0, 0])
+        return np.array([0])
     low, high = int(sketches.buckets.min()), int(sketches.buckets.max())
     size = -(-(high - low + 1) // most)
     groups = -(-(high - low + 1) // size)
@@ -98,5 +101,10 @@ def _by_edges(table: Floats, edges: Ints) -> Floats:
 
 
 def _in_ms(edges: Ints) -> list[float]:
-    """Lower boundaries of the groups, and the upper one of the last. What is faster than the least is from 0 on."""
+    """Lower boundaries of the groups, and the upper one of the last; none without a group.
+
+    What is faster than the least is from 0 on.
+    """
+    if len(edges) < 2:
+        return []
     return [round(upper_ms(bucket - 1), DECIMALS) if bucket else 0.0 for bucket in edges.tolist()]

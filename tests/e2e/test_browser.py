@@ -42,7 +42,7 @@ def page(stack: Stack) -> Iterator[Page]:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(20_000)
         page.on("console", listen)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
         page.goto(f"{stack.url}/accounts/login/")
         page.fill("input[name=login]", stack.facts["username"])
         page.fill("input[name=password]", stack.facts["password"])

@@ -17,6 +17,17 @@ test("the server's columns stand at their times, and what was not measured is no
   assert.equal(grid.rowsWithin(102, 105), null);
 });
 
+test("before the first request there are no rows, and the first one makes them", () => {
+  for (const edges_ms of [[], [0], [0, 0], [5, 5, 5]]) {
+    const grid = new Grid({ step_s: 1, t: [100, 101], edges_ms, counts: [[0], null] });
+    assert.equal(grid.rows, 0);
+    grid.add(102, [[150, 2], [8, 1]]);
+    assert.equal(all(grid), 3);
+    assert.ok(grid.rows > 1 && grid.rows <= MOST_ROWS);
+    assert.deepEqual([grid.rowOf(8) >= 0, grid.rowOf(150) > grid.rowOf(8)], [true, true]);
+  }
+});
+
 test("a boundary belongs to the row below it", () => {
   const grid = new Grid(wire);
   assert.deepEqual([10, 10.1, 20, 20.1, 40, 40.1, 9].map((ms) => grid.rowOf(ms)), [0, 0, 0, 1, 1, -1, -1]);

@@ -194,6 +194,14 @@ def test_one_time_only_is_one_bin(tess_client: Client, scenario: Scenario) -> No
     assert body["counts"] == [3] and body["edges_ms"][0] < 7.0 <= body["edges_ms"][1]
 
 
+@pytest.mark.parametrize("path", ["heatmap/", "distribution/"])
+def test_seconds_without_a_request_have_no_edges(tess_client: Client, scenario: Scenario, path: str) -> None:
+    rows = [Row(seq, T0 + seq, 1, 1, (timed(TOTAL, []),)) for seq in (1, 2)]
+    body = get(tess_client, recorded(rows, scenario=scenario), path).json()
+    assert body["edges_ms"] == []
+    assert not any(body["counts"])
+
+
 @pytest.mark.parametrize("path", ["heatmap/", "distribution/", "distribution/?endpoint=3", "summary/", "phases/"])
 def test_a_run_without_figures_has_none(tess_client: Client, scenario: Scenario, path: str) -> None:
     answer = get(tess_client, RunFactory.create(scenario=scenario), path)

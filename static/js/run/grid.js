@@ -10,6 +10,12 @@ export const MOST_ROWS = 120;
 const ROW_RATIO = 1.12; // of a grid that begins empty
 const LEAST_EDGE_MS = 0.001; // a row that begins at nothing is drawn from here: the axis is logarithmic
 
+/** Edges that rise, or none: rows of no height could never be added up to a time. */
+function edgesOf(wanted) {
+  const edges = wanted.map((edge, place) => (place ? edge : Math.max(edge, LEAST_EDGE_MS)));
+  return edges.length > 1 && edges.every((edge, place) => !place || edge > edges[place - 1]) ? edges : [];
+}
+
 /** @typedef {{step_s: number, t: number[], edges_ms: number[], counts: (number[]|null)[]}} Wire */
 
 export class Grid {
@@ -17,13 +23,12 @@ export class Grid {
   constructor(wire) {
     this.step = wire?.step_s || 1;
     this.start = wire?.t[0] ?? 0;
-    this.edges = [...(wire?.edges_ms ?? [])];
-    if (this.edges.length) this.edges[0] = Math.max(this.edges[0], LEAST_EDGE_MS);
+    this.edges = edgesOf(wire?.edges_ms ?? []);
     /** One list of counts a column; null where nothing was measured. @type {(number[]|null)[]} */
     this.columns = [];
     this.version = 0;
     (wire?.t ?? []).forEach((t, place) => {
-      this.columns[this.slotOf(t)] = wire.counts[place] ? [...wire.counts[place]] : null;
+      this.columns[this.slotOf(t)] = wire.counts[place] ? wire.counts[place].slice(0, this.rows) : null;
     });
     for (let slot = 0; slot < this.columns.length; slot += 1) this.columns[slot] ??= null;
     this.#limit();
