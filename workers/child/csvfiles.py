@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from collections.abc import Callable, Hashable
 from typing import Any, TextIO
 
@@ -10,8 +11,9 @@ from locust import stats
 
 from . import percentiles
 
-STATS_TICKS = 5
-"""Without a history the statistics are written every so many seconds: they cost 60 µs a name."""
+STATS_SECONDS, NAMES_A_SECOND = 5, 10
+"""Without a history the statistics are written every so many seconds, less often when there are many names: each costs
+60 µs, so that no more than 0.06 % of a core goes there."""
 
 
 class Writer(stats.StatsCSVFileWriter):
@@ -39,13 +41,13 @@ class Writer(stats.StatsCSVFileWriter):
             super().stats_writer()
             return
         self._rewrite(self.stats_history_csv_filehandle, self._history_header, None)
-        tick = 0
+        due = 0.0
         while not self._is_closed:
-            if tick % STATS_TICKS == 0:
+            if time.monotonic() >= due:
                 self._rewrite(self.requests_csv_filehandle, self.requests_csv, self._requests_state())
-            self._rewrite(self.failures_csv_filehandle, self.failures_csv, self._failures_state())
+                self._rewrite(self.failures_csv_filehandle, self.failures_csv, self._failures_state())
+                due = time.monotonic() + max(STATS_SECONDS, self._rows() / NAMES_A_SECOND)
             self._rewrite(self.exceptions_csv_filehandle, self.exceptions_csv, self._exceptions_state())
-            tick += 1
             gevent.sleep(stats.CSV_STATS_INTERVAL_SEC)
 
     def close_files(self) -> None:
@@ -78,6 +80,9 @@ class Writer(stats.StatsCSVFileWriter):
 
     def _history_header(self, writer: Any) -> None:
         writer.writerow(self.stats_history_csv_columns)
+
+    def _rows(self) -> int:
+        return len(self.environment.stats.entries) + len(self.environment.stats.errors)
 
     def _requests_state(self) -> Hashable:
         of = self.environment.stats

@@ -6,7 +6,8 @@ import errno
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from .seconds import Row
 
@@ -14,7 +15,7 @@ ROTATE_BYTES = 32 * 1024 * 1024
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """What is kept for a disk that is full; seconds beyond this are lost, and missing from the numbers of the lines."""
 CHUNK_ROWS = 50
-"""Rows between two pauses: about 0.3 ms."""
+"""Rows between two pauses: about 0.1 ms."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -26,32 +27,21 @@ def spell(
     pause: Callable[[], None],
 ) -> bytes:
     """One line: `head`, the rows, and further lists; `pause` is called now and then."""
+    filled: dict[str, Iterator[str]] = {"rows": (row.as_json(index) for index, row in rows.items())}
+    filled |= {name: map(_encode, items) for name, items in lists.items()}
     parts = [_encode(head)[:-1]]
-    filled = {"rows": (row.as_list(index) for index, row in rows.items()), **lists}
     for name, items in filled.items():
-        separator = f',"{name}":['
-        for chunk in _chunks(items):
-            parts.append(separator + _encode(chunk)[1:-1])
-            separator = ","
+        chunks = []
+        while chunk := list(islice(items, CHUNK_ROWS)):
+            chunks.append(",".join(chunk))
             if len(chunk) == CHUNK_ROWS:
                 pause()
-        parts.append("]" if separator == "," else separator + "]")
-    return ("".join(parts) + "}\n").encode("ascii")
+        parts.append(f'"{name}":[{",".join(chunks)}]')
+    return (",".join(parts) + "}\n").encode("ascii")
 
 
 def spell_small(document: Mapping[str, object]) -> bytes:
     return (_encode(document) + "\n").encode("ascii")
-
-
-def _chunks(items: Iterable[Sequence[object]]) -> Iterable[list[Sequence[object]]]:
-    chunk: list[Sequence[object]] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == CHUNK_ROWS:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 class Lines:

