@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History } from "../../static/js/run/history.js";
 import { Selection } from "../../static/js/run/selection.js";
-import { MAX_POINTS, Store } from "../../static/js/run/store.js";
+import { MAX_POINTS } from "../../static/js/run/series.js";
+import { Store } from "../../static/js/run/store.js";
 
 const T = 1_800_000_000;
 const endpoint = (index) => ({ index, method: "GET", name: `/${index}`, totals: { requests: 1, failures: 0 } });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Responses } from "../../static/js/run/responses.js";
-import { MAX_POINTS, Store } from "../../static/js/run/store.js";
+import { MAX_POINTS } from "../../static/js/run/series.js";
+import { Store } from "../../static/js/run/store.js";
 
 const T = 1_800_000_000;
 const at = (second) => new Date((T + second) * 1_000).toISOString();

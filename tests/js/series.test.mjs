@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Series, TOTAL, alignment, joinSingles, placesWithin } from "../../static/js/run/series.js";
+import { MAX_POINTS, Series, TOTAL, alignment, joinSingles, placesWithin } from "../../static/js/run/series.js";
 
 const wire = (t, rps, step_s = 1) => ({ step_s, t, series: [{ endpoint: null, rps, users: rps }, { endpoint: 3, rps, p95_ms: rps }] });
 const tick = (t, rows = []) => ({
@@ -67,6 +67,19 @@ test("a lone missing step is crossed, a longer one is not", () => {
   assert.deepEqual(joinSingles([1, 2, 3, 4], [5, null, null, 6], 1), [5, null, null, 6]);
   assert.deepEqual(joinSingles([1, 2, 20], [5, null, 6], 1), [5, null, 6]);
   assert.deepEqual(joinSingles([10, 20, 30], [5, null, 6], 10), [5, undefined, 6]);
+});
+
+test("a series that grows for hours keeps what it may, and in order", () => {
+  const series = new Series(wire([10], [1]));
+  for (let t = 11; t < 10 + 3 * MAX_POINTS; t += 1) {
+    series.append(tick(t, [{ endpoint: 3, requests: t, failures: 0, p95_ms: t / 8 }]));
+    series.trim(MAX_POINTS);
+  }
+  const newest = 9 + 3 * MAX_POINTS;
+  assert.deepEqual([series.t.length, series.t[0], series.last], [MAX_POINTS, newest - MAX_POINTS + 1, newest]);
+  assert.deepEqual(series.column(3, "rps"), series.t);
+  assert.deepEqual(series.column(3, "p95_ms", MAX_POINTS - 2), [(newest - 1) / 8, newest / 8]);
+  assert.deepEqual([-1, 0, MAX_POINTS - 1, MAX_POINTS].map((place) => series.at(3, "rps", place)), [null, series.t[0], newest, null]);
 });
 
 test("places within a window", () => {

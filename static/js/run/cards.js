@@ -77,7 +77,7 @@ export class ChartCards {
   }
 
   #moment(series, place) {
-    const at = (metric) => series.column(TOTAL, metric)[place];
+    const at = (metric) => series.at(TOTAL, metric, place);
     return {
       latency: ms(at(this.metric)), users: count(at("users")),
       total: perSecond(at("rps")), failures: perSecond(at("failures_per_s")),

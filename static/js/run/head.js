@@ -88,7 +88,7 @@ function windowOf({ window, summary }, series) {
   if (!window) return {};
   const [first, last] = placesWithin(series.t, window.from, window.to);
   const most = (metric) => {
-    const places = [...series.column(TOTAL, metric).slice(first, last + 1), ...(series.ends(TOTAL, metric)?.high.slice(first, last + 1) ?? [])];
+    const places = [...series.column(TOTAL, metric, first, last + 1), ...(series.ends(TOTAL, metric, first, last + 1)?.high ?? [])];
     const values = places.filter(isNumber);
     return values.length ? values.reduce((high, value) => Math.max(high, value)) : null;
   };

@@ -33,9 +33,9 @@ export class HealthStrip {
     const [first, last] = placesWithin(series.t, ...range);
     for (const [name, tile] of this.tiles) {
       const gauge = GAUGES[name];
-      const values = series.column(TOTAL, gauge.column).slice(first, last + 1);
-      const beside = gauge.beside ? series.column(TOTAL, gauge.beside).slice(first, last + 1) : null;
-      const high = series.ends(TOTAL, gauge.column)?.high.slice(first, last + 1) ?? [];
+      const values = series.column(TOTAL, gauge.column, first, last + 1);
+      const beside = gauge.beside ? series.column(TOTAL, gauge.beside, first, last + 1) : null;
+      const high = series.ends(TOTAL, gauge.column, first, last + 1)?.high ?? [];
       const shown = isSettled ? highest([...values, ...high]) : newest(values);
       tile.render(gauge, stateOf(name, { shown: shown ?? known(name, run, isSettled), values, beside, isSettled, isExact }), values, beside);
     }

@@ -1,9 +1,9 @@
 /** Fetches what the live line does not carry: lines that were switched on, finer steps of a zoom, small pictures. */
 
-import { MAX_POINTS, MAX_SERIES } from "./store.js";
-import { Series } from "./series.js";
+import { MAX_POINTS, Series } from "./series.js";
+import { MAX_SERIES } from "./store.js";
 
-const COARSE_POINTS = 1_200; // a history this coarse leaves room for 40 minutes of live seconds
+const COARSE_POINTS = 900; // a history this coarse leaves room for 15 minutes of live seconds
 const ZOOM_POINTS = 1_200;
 const SPARK_POINTS = 60;
 const SPARKS_AT_ONCE = 50;

@@ -62,7 +62,7 @@ export class Legend {
     for (const [key, { item, time, rate }] of this.keys) {
       if (!item.isConnected) continue;
       const whole = totalsOf && totalsOf(key === TOTAL ? null : this.endpoints.get(key));
-      const at = (name) => (whole ? whole[name] : series.has(key) ? series.column(key, name)[place] : undefined);
+      const at = (name) => (whole ? whole[name] : series.has(key) ? series.at(key, name, place) : undefined);
       setText(time, whole || series.has(key) ? ms(at(metric)) : "");
       setText(rate, whole || series.has(key) ? perSecond(at("rps")) : "");
     }

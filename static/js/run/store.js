@@ -4,8 +4,6 @@ import { Palette } from "./colors.js";
 import { isOver } from "./phase.js";
 import { HEALTH, Series, TOTAL } from "./series.js";
 
-/** More points than this a series are not kept; `App` then fetches the history again at a coarser step. */
-export const MAX_POINTS = 3_600;
 /** Series that are kept in memory at once, besides the total. */
 export const MAX_SERIES = 60;
 const MAX_LOG_LINES = 2_000;
@@ -87,7 +85,7 @@ export class Store {
 
   /** Requests a second over the last seconds, steadier to read than one second alone. */
   get recentRate() {
-    const rates = this.series.column(TOTAL, "rps").slice(-SMOOTH_SECONDS).filter((value) => value !== null);
+    const rates = this.series.column(TOTAL, "rps", this.series.t.length - SMOOTH_SECONDS).filter((value) => value !== null);
     return rates.length ? rates.reduce((sum, value) => sum + value, 0) / rates.length : null;
   }
 
@@ -122,7 +120,7 @@ export class Store {
   /** What the last ticks would have said, read off the history. */
   #readLatest() {
     const { t } = this.series;
-    const at = (metric, place) => this.series.column(TOTAL, metric)[place];
+    const at = (metric, place) => this.series.at(TOTAL, metric, place);
     this.latest = null;
     this.lastRequestT = null;
     this.firstUsersT = null;
@@ -181,7 +179,7 @@ export class Store {
   }
 
   #sparkOf(index) {
-    return this.series.has(index) ? this.series.column(index, "rps").slice(-SPARK_POINTS) : null;
+    return this.series.has(index) ? this.series.column(index, "rps", Math.max(0, this.series.t.length - SPARK_POINTS)) : null;
   }
 
   #event(event) {
