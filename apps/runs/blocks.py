@@ -1,6 +1,6 @@
 """What a run's ticks are once they are filed: rows of cells, and how fine rows become coarse ones. Pure.
 
-How rows are packed into bytes is the affair of `codec.py`.
+How rows are packed into bytes is the affair of `codec`.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from apps.runs import codec
 from apps.runs.blocks import PERCENTILES, TOTAL, BadBlock, Cell, Row, in_order, roll_up
-from apps.runs.codec import LZMA, ZLIB, decode, encode, join, open_block
+from apps.runs.codec import LZMA, ZLIB, decode, encode, join, open_block, reading
+from apps.runs.codec.figures import MANTISSA_BITS
+from apps.runs.codec.layout import HEAD
+from apps.runs.codec.sections import MAX_SECTION_BYTES, compress, decompress
 from tests.runs.makers import T0, cell
 from workers.samples import Health
 from workers.sketch import LAST_BUCKET, bucket_of
@@ -68,7 +70,7 @@ def rows_of(cells: some.SearchStrategy[Cell]) -> some.SearchStrategy[list[Row]]:
 
 def alike(found: list[Row], packed: list[Row], compression: int) -> None:
     """Equal but for the roundings that are promised."""
-    of_sum, of_extremes = codec.MANTISSA_BITS[compression]
+    of_sum, of_extremes = MANTISSA_BITS[compression]
     assert [_without_times(row) for row in found] == [_without_times(row) for row in packed]
     for one, other in zip(_cells(found), _cells(packed), strict=True):
         assert one.sum_ms == pytest.approx(other.sum_ms, rel=2.0 ** -(of_sum + 1), abs=1e-38)
@@ -112,13 +114,12 @@ def test_it_holds_numbers_that_a_script_made_up() -> None:
 def test_it_unpacks_only_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     block = open_block(encode(_noise(seconds=60, endpoints=20)))
     sizes: list[int] = []
-    unpack = codec._decompress
 
     def counting(data: bytes, size: int, compression: int) -> bytes:
         sizes.append(size)
-        return unpack(data, size, compression)
+        return decompress(data, size, compression)
 
-    monkeypatch.setattr(codec, "_decompress", counting)
+    monkeypatch.setattr(reading, "decompress", counting)
     chunk = block.chunk_for(TOTAL)
     assert chunk is not None and chunk.endpoints == [TOTAL]
     assert sum(chunk.scalars["requests"]) == 60 * 200 and len(sizes) == 1
@@ -179,12 +180,12 @@ def test_it_refuses_a_block_that_was_cut_or_changed_anywhere(compression: int) -
 
 @pytest.mark.parametrize("compression", [ZLIB, LZMA])
 def test_a_forged_block_takes_no_more_memory_than_it_may(compression: int) -> None:
-    bomb = codec._compress(bytes(codec.MAX_SECTION_BYTES * 2), compression, 9)
-    assert len(bomb) < codec.MAX_SECTION_BYTES / 100
-    for size in (100, codec.MAX_SECTION_BYTES + 1, codec.MAX_SECTION_BYTES * 2):
+    bomb = compress(bytes(MAX_SECTION_BYTES * 2), compression, 9)
+    assert len(bomb) < MAX_SECTION_BYTES / 100
+    for size in (100, MAX_SECTION_BYTES + 1, MAX_SECTION_BYTES * 2):
         with pytest.raises(BadBlock):
-            codec._decompress(bomb, size, compression)
-    head = codec._HEAD.pack(b"H2", compression, 255, 4_096, 100, 1_002, 1_002, 2**32 - 1, 2**32 - 1, len(bomb))
+            decompress(bomb, size, compression)
+    head = HEAD.pack(b"H2", compression, 255, 4_096, 100, 1_002, 1_002, 2**32 - 1, 2**32 - 1, len(bomb))
     with pytest.raises(BadBlock):
         decode(head + bomb)
 
