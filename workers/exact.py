@@ -7,47 +7,23 @@ kept, if need be without its times, or, when nobody said what its index stands f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workers.samples import (
-    MAX_CLASSES,
-    MAX_ENDPOINTS,
-    MAX_ERRORS,
-    MAX_NAME_CHARS,
-    OTHER,
-    SAMPLES_PER_ERROR,
-    FailureSample,
-    Health,
-    SampleRow,
-    Tick,
-)
-from workers.sketch import GAMMA, LAST_BUCKET, Sketch, middle_ms, percentiles, upper_ms
+from workers.exact_values import MAX_PER_SECOND, Times, counts_of, health_of, parse, sketch_of
+from workers.samples import MAX_CLASSES, MAX_ENDPOINTS, MAX_ERRORS, MAX_NAME_CHARS, OTHER, SampleRow, Tick
+from workers.sketch import percentiles
 from workers.totals import AGGREGATED, Error, Key, Sum
 from workers.values import MAX_ERROR_CHARS, MAX_TIME, measure, text, whole
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """A second in which 1,000 endpoints and 1,000 errors are new takes the child up to 3 MiB, unless they are not ASCII."""
-MAX_SAMPLE_BYTES = 64 * 1024
 MAX_REFUSED_LINES = 10_000
 """Then it is no collector of ours that writes: nothing more is read."""
-
-MAX_PER_SECOND = 10_000_000
-"""Requests in a second, or users, or whatever else a process can have: more is no number of ours."""
 CLOCK_STEP_SECONDS = 2.0
-MAX_MS = 24 * 3600 * 1000.0
-"""The child takes no longer time for one."""
-MAX_AGE_MS = 30 * MAX_MS
-MAX_URL_CHARS = 2_000
-MAX_BODY_CHARS = 4_096
-MAX_HEADERS = 100
-MAX_HEADER_CHARS = 2_000
 
 OTHER_KEY: Key = ("", OTHER)
-_TOLERANCE = GAMMA**1.5
-"""The child rounds what it writes, so a minimum may lie just outside of its bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +79,7 @@ class Reader:
             return None
         self._announce(document)
         self._look_at_clock(document)
-        self.nonsense = max(self.nonsense, sum(_counts(document.get("refused")).values()))
+        self.nonsense = max(self.nonsense, sum(counts_of(document.get("refused")).values()))
         return self._tick(t, document)
 
     def _second(self, document: Mapping[str, Any], until: int) -> int | None:
@@ -132,7 +108,7 @@ class Reader:
             users=sum(users.values()),
             total=total.row("", AGGREGATED),
             rows=rows,
-            health=_health(document),
+            health=health_of(document),
             classes=users,
             errors=self._errors(document),
         )
@@ -169,8 +145,8 @@ class Reader:
         elif (method, name) == OTHER_KEY:
             self.overflowed = True
         failures, size = whole(values[2], requests), measure(values[6])
-        sketch = _sketch(values[7], requests)
-        times = _Times.of(sketch or {}, *values[3:6])
+        sketch = sketch_of(values[7], requests)
+        times = Times.of(sketch or {}, *values[3:6])
         self.refused += failures is None or size is None or sketch is None or times.repaired
         found = percentiles(sketch or {}, low=times.min_ms, high=times.max_ms)
         return SampleRow(
@@ -233,7 +209,7 @@ class Reader:
 
     def _users(self, said: object) -> dict[str, int]:
         """By class; those of classes beyond `MAX_CLASSES` together, as `OTHER`."""
-        found = _counts(said)
+        found = counts_of(said)
         self.refused += len(said) - len(found) if isinstance(said, dict) else 1
         if sum(found.values()) > MAX_PER_SECOND:
             self.refused += 1
@@ -260,144 +236,5 @@ class Reader:
             self.refused += 1
             self._refused_lines += 1
             return
-        self.nonsense = max(self.nonsense, sum(_counts(document.get("refused")).values()))
+        self.nonsense = max(self.nonsense, sum(counts_of(document.get("refused")).values()))
         self.closing = Closing(seq, requests, failures)
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """Sum, minimum and maximum of a row as far as its sketch bears them out."""
-
-    sum_ms: float
-    min_ms: float | None
-    max_ms: float | None
-    repaired: bool
-    """Whether one of them was wrong."""
-
-    @classmethod
-    def of(cls, sketch: Sketch, sum_ms: object, min_ms: object, max_ms: object) -> _Times:
-        if not sketch:
-            return cls(0.0, None, None, any(value is not None and value != 0 for value in (sum_ms, min_ms, max_ms)))
-        first, last = min(sketch), max(sketch)
-        least, most = _inside(min_ms, first), _inside(max_ms, last)
-        if least is not None and most is not None and least > most:
-            least = most = None
-        count = sum(sketch.values())
-        low = _lower_ms(first) if least is None else least
-        high = _upper_ms(last) if most is None else most
-        total = measure(sum_ms)
-        if total is None or not count * low / _TOLERANCE <= total <= count * high * _TOLERANCE:
-            total = None
-        repaired = least is None or most is None or total is None
-        if total is None:
-            total = sum(middle_ms(bucket) * count for bucket, count in sketch.items())
-        return cls(total, least, most, repaired)
-
-
-def _inside(value: object, bucket: int) -> float | None:
-    """A time that lies in the bucket, or nearly; else `None`."""
-    ms = measure(value, MAX_MS)
-    if ms is None or not _lower_ms(bucket) / _TOLERANCE <= ms <= _upper_ms(bucket) * _TOLERANCE:
-        return None
-    return ms
-
-
-def _lower_ms(bucket: int) -> float:
-    return upper_ms(bucket - 1) if bucket else 0.0
-
-
-def _upper_ms(bucket: int) -> float:
-    return upper_ms(bucket) if bucket < LAST_BUCKET else MAX_MS
-
-
-def _sketch(pairs: object, most: int) -> dict[int, int] | None:
-    """Of `[bucket, count, …]`, with at most so many requests in all; `None` for anything else."""
-    if not isinstance(pairs, list) or len(pairs) % 2 or not {type(value) for value in pairs} <= {int}:
-        return None
-    sketch = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    if 2 * len(sketch) != len(pairs):
-        return None
-    if sketch and not (min(sketch) >= 0 and max(sketch) <= LAST_BUCKET and min(sketch.values()) > 0):
-        return None
-    return sketch if sum(sketch.values()) <= most else None
-
-
-def _health(document: Mapping[str, Any]) -> Health:
-    size = measure(document.get("rss"))
-    return Health(
-        target_users=whole(document.get("target"), MAX_PER_SECOND),
-        in_flight=whole(document.get("in_flight"), MAX_PER_SECOND),
-        oldest_ms=measure(document.get("oldest_ms"), MAX_AGE_MS),
-        lag_ms=measure(document.get("lag_ms"), MAX_AGE_MS),
-        cpu_percent=measure(document.get("cpu"), MAX_PER_SECOND),
-        rss_bytes=None if size is None else round(size),
-        open_files=whole(document.get("fds"), MAX_PER_SECOND),
-    )
-
-
-def _counts(values: object) -> dict[str, int]:
-    """Those entries of a mapping that are names with counts."""
-    if not isinstance(values, dict):
-        return {}
-    return {text(key, MAX_NAME_CHARS): count for key, count in values.items() if whole(count) is not None}
-
-
-def parse(line: str) -> Mapping[str, Any]:
-    """A line's JSON object, empty for anything else. NaN and the infinities, which are no JSON, become `None`."""
-    if not line.startswith("{"):
-        return {}
-    try:
-        document = json.loads(line, parse_constant=lambda _: None)
-    except (ValueError, RecursionError, MemoryError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-class Samples:
-    """Examples of failing requests out of the lines of `failed.ndjson`; no more of them than a run may have."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-        self._lines_left = 4 * most
-        self._by_error: dict[int, int] = {}
-
-    def feed(self, lines: Iterable[str]) -> list[FailureSample]:
-        found = []
-        for line in lines:
-            if not self._left or not self._lines_left:
-                break
-            self._lines_left -= 1
-            sample = sample_of(parse(line))
-            if sample is not None and self._by_error.get(sample.error, 0) < SAMPLES_PER_ERROR:
-                self._by_error[sample.error] = self._by_error.get(sample.error, 0) + 1
-                self._left -= 1
-                found.append(sample)
-        return found
-
-
-def sample_of(values: Mapping[str, Any]) -> FailureSample | None:
-    error, t = whole(values.get("error"), MAX_ERRORS), measure(values.get("t"), MAX_TIME)
-    if error is None or t is None:
-        return None
-    try:
-        return FailureSample(
-            error=error,
-            t=t,
-            method=text(values.get("method"), MAX_NAME_CHARS),
-            url=text(values.get("url"), MAX_URL_CHARS),
-            status=whole(values.get("status"), 999),
-            response_ms=measure(values.get("response_ms"), MAX_MS),
-            request_headers=_headers(values.get("request_headers")),
-            response_headers=_headers(values.get("response_headers")),
-            body=text(values.get("body"), MAX_BODY_CHARS),
-            body_bytes=whole(values.get("body_bytes")),
-        )
-    except TypeError:
-        return None
-
-
-def _headers(values: object) -> dict[str, str]:
-    entries = list(values.items())[:MAX_HEADERS] if isinstance(values, dict) else []
-    return {
-        text(name, MAX_NAME_CHARS): text(value, MAX_HEADER_CHARS) for name, value in entries if isinstance(value, str)
-    }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from workers import tail
 from workers.command import RunFolder
-from workers.exact import MAX_LINE_BYTES, MAX_SAMPLE_BYTES, Reader, Samples
+from workers.exact import MAX_LINE_BYTES, Reader
+from workers.exact_samples import MAX_SAMPLE_BYTES, Samples
 from workers.samples import MAX_SAMPLES, EndpointTotals, FailureRow, FailureSample, FinalTotals, Tick
 from workers.totals import Totals
 

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from tests.workers.lines import START, end, row, second, spell
 from workers import exact
-from workers.exact import MAX_LINE_BYTES, MAX_PER_SECOND, MAX_REFUSED_LINES, Reader, Samples, sample_of
+from workers.exact import MAX_LINE_BYTES, MAX_REFUSED_LINES, Reader
+from workers.exact_samples import Samples, sample_of
+from workers.exact_values import MAX_PER_SECOND
 from workers.samples import MAX_CLASSES, MAX_ENDPOINTS, MAX_ERRORS, OTHER, SAMPLES_PER_ERROR, Health, Tick
 from workers.sketch import LAST_BUCKET, bucket_of, percentiles
 from workers.tail import Lines
