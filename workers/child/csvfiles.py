@@ -41,12 +41,12 @@ class Writer(stats.StatsCSVFileWriter):
             super().stats_writer()
             return
         self._rewrite(self.stats_history_csv_filehandle, self._history_header, None)
-        due = 0.0
+        written = 0.0
         while not self._is_closed:
-            if time.monotonic() >= due:
+            if time.monotonic() >= written + max(STATS_SECONDS, self._rows() / NAMES_A_SECOND):
+                written = time.monotonic()
                 self._rewrite(self.requests_csv_filehandle, self.requests_csv, self._requests_state())
                 self._rewrite(self.failures_csv_filehandle, self.failures_csv, self._failures_state())
-                due = time.monotonic() + max(STATS_SECONDS, self._rows() / NAMES_A_SECOND)
             self._rewrite(self.exceptions_csv_filehandle, self.exceptions_csv, self._exceptions_state())
             gevent.sleep(stats.CSV_STATS_INTERVAL_SEC)
 

@@ -38,7 +38,7 @@ def encode(rows: Sequence[Row], *, compression: int = ZLIB, level: int = 6) -> b
         for cell in row.cells:
             found.setdefault(cell.endpoint, []).append((place, cell))
     ordered = ((endpoint, found[endpoint]) for endpoint in sorted(found, key=in_order))
-    return Writer(rows, _flags(rows, chain.from_iterable(row.cells for row in rows)), compression, level).pack(ordered)
+    return Writer(rows, _flags(chain.from_iterable(row.cells for row in rows)), compression, level).pack(ordered)
 
 
 class Writer:
@@ -122,7 +122,7 @@ class Writer:
         return compress(raw, self._compression, self._level)
 
 
-def _flags(rows: Sequence[Row], cells: Iterable[Cell]) -> int:
+def _flags(cells: Iterable[Cell]) -> int:
     flags = 0
     for cell in cells:
         if cell.sketch is not None:
