@@ -21,6 +21,7 @@ from bench import (
     listing,
     memory,
     observer,
+    opening,
     page,
     runner,
     sockets,
@@ -44,7 +45,8 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "growth": growth.measure,
     "sockets": sockets.measure,
     "day": day.measure,
-    "zoom": zoom.measure,  # of that day; filed again when it was not
+    "zoom": zoom.measure,  # of that day
+    "opening": opening.measure,  # the same
     "listing": listing.measure,  # last: it leaves a full database
 }
 

@@ -27,8 +27,9 @@ from apps.core.supervise.stack import BASE_DIR
 from apps.runs import live, reading, summary, tiers
 from apps.runs.models import Run
 from apps.runs.series import Line, Window
+from bench import day
 from bench.figures import Figure, spread
-from bench.place import Place, say
+from bench.place import Place
 
 BUDGET_MS = 300.0
 TIMES = 7
@@ -42,17 +43,12 @@ ODD_SECONDS = 1_237
 
 def measure(place: Place) -> list[Figure]:
     """In the database of the day."""
-    folder = place.folder / "day"
-    database = folder / "day.sqlite3"
-    environment = {**os.environ, "HATCHERY_STATE": str(folder), "DATABASE_URL": f"sqlite:///{database}"}
-    python = [sys.executable, "-W", "ignore"]
-    if not database.exists():
-        place.new_folder("day")
-        say("zoom: filing a day")
-        subprocess.run([*python, "manage.py", "migrate", "-v0"], cwd=BASE_DIR, env=environment, check=True)
-        subprocess.run([*python, "-m", "bench.drawn"], cwd=BASE_DIR, env=environment, check=True, stdout=sys.stderr)
     done = subprocess.run(
-        [*python, "-m", "bench.zoom"], cwd=BASE_DIR, env=environment, check=True, stdout=subprocess.PIPE
+        [sys.executable, "-W", "ignore", "-m", "bench.zoom"],
+        cwd=BASE_DIR,
+        env=day.environment_of(day.filed(place)),
+        check=True,
+        stdout=subprocess.PIPE,
     )
     return [figure(**one) for one in json.loads(done.stdout)]
 
