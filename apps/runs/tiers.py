@@ -14,15 +14,15 @@ from django.db.models import QuerySet
 
 from apps.runs import blocks, codec
 from apps.runs.blocks import Row
-from apps.runs.codec import LZMA, ZLIB
+from apps.runs.codec import FAST, LZMA, Packing
 from apps.runs.models import SampleBlock
 
 TIERS = (1, 10, 60)
 """Seconds a row."""
 PACK_SECONDS = {1: 60, 10: 1800, 60: 3600}
 """Time span of a packed block of each tier: rows few enough to read one block soon, and many enough to compress."""
-PACKING = {1: ZLIB, 10: LZMA, 60: LZMA}
-"""How packed blocks are compressed: what is kept for long as small as can be, the rest as fast."""
+PACKING = {1: FAST, 10: Packing(LZMA, chunk_bytes=65_536), 60: Packing(LZMA, chunk_bytes=8_192)}
+"""What is kept for long as small as can be, the rest as fast. Of minutes whole days are read, of few endpoints."""
 BLOCKS_AT_ONCE = 10
 """Read into memory together."""
 ROWS_AT_ONCE = 600
@@ -33,7 +33,7 @@ def append(run_id: UUID, rows: Sequence[Row], *, worker: int = 0) -> None:
     """Store fresh one-second rows as a block of their own."""
     for start in range(0, len(rows), ROWS_AT_ONCE):
         piece = rows[start : start + ROWS_AT_ONCE]
-        _store(run_id, worker, 1, piece, codec.encode(piece, level=1))
+        _store(run_id, worker, 1, piece, codec.encode(piece, Packing(level=1)))
 
 
 def close_spans(run_id: UUID, *, before_t: int, worker: int = 0) -> None:
@@ -150,9 +150,9 @@ def _pack(run_id: UUID, worker: int, step_s: int, before_t: int, known: Sequence
             first, last = group[0], group[-1]
             if known and known[0].seq <= first.first_seq and last.last_seq <= known[-1].seq:
                 rows = [row for row in known if first.first_seq <= row.seq <= last.last_seq]
-                data = codec.encode(rows, compression=PACKING[step_s])
+                data = codec.encode(rows, PACKING[step_s])
             else:
-                data = codec.join(list(_data(found.order_by("first_seq"))), compression=PACKING[step_s])
+                data = codec.join(list(_data(found.order_by("first_seq"))), PACKING[step_s])
             found.delete()
             _create(run_id, worker, step_s, (first.first_seq, last.last_seq), (first.first_t, last.last_t), data)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from apps.runs.blocks import PERCENTILES, TOTAL, BadBlock, Cell, Row, in_order, roll_up
-from apps.runs.codec import LZMA, ZLIB, decode, encode, join, open_block, reading
+from apps.runs.codec import LZMA, ZLIB, Packing, decode, encode, join, open_block, reading
 from apps.runs.codec.figures import MANTISSA_BITS
 from apps.runs.codec.layout import HEAD
 from apps.runs.codec.sections import MAX_SECTION_BYTES, compress, decompress
@@ -94,9 +94,9 @@ def _cells(rows: list[Row]) -> list[Cell]:
 
 @given(rows_of(told) | rows_of(counted), some.sampled_from([ZLIB, LZMA]))
 def test_it_gives_back_what_it_packed(packed: list[Row], compression: int) -> None:
-    found = decode(encode(packed, compression=compression))
+    found = decode(encode(packed, Packing(compression)))
     alike(found, packed, compression)
-    assert decode(encode(found, compression=compression)) == found  # what was rounded once stays as it is
+    assert decode(encode(found, Packing(compression))) == found  # what was rounded once stays as it is
 
 
 @given(some.lists(rows_of(counted), max_size=4))
@@ -152,7 +152,7 @@ def test_it_stays_small() -> None:
     minute = _noise(seconds=60, endpoints=100)
     assert len(encode(minute)) / (60 * 101) < 24
     tens = roll_up(_noise(seconds=600, endpoints=30), 10)
-    assert len(encode(tens, compression=LZMA)) / (60 * 31) < 42
+    assert len(encode(tens, Packing(LZMA))) / (60 * 31) < 42
 
 
 @given(some.binary(max_size=200), some.sampled_from([b"", b"H1", b"H2"]))
@@ -164,7 +164,7 @@ def test_it_refuses_garbage(data: bytes, magic: bytes) -> None:
 @pytest.mark.parametrize("compression", [ZLIB, LZMA])
 def test_it_refuses_a_block_that_was_cut_or_changed_anywhere(compression: int) -> None:
     rows = _noise(seconds=3, endpoints=4)
-    good = encode(rows, compression=compression)
+    good = encode(rows, Packing(compression))
     assert decode(good)
     for place in range(len(good)):
         bad = bytearray(good)
@@ -180,7 +180,7 @@ def test_it_refuses_a_block_that_was_cut_or_changed_anywhere(compression: int) -
 
 @pytest.mark.parametrize("compression", [ZLIB, LZMA])
 def test_a_forged_block_takes_no_more_memory_than_it_may(compression: int) -> None:
-    bomb = compress(bytes(MAX_SECTION_BYTES * 2), compression, 9)
+    bomb = compress(bytes(MAX_SECTION_BYTES * 2), Packing(compression, level=9))
     assert len(bomb) < MAX_SECTION_BYTES / 100
     for size in (100, MAX_SECTION_BYTES + 1, MAX_SECTION_BYTES * 2):
         with pytest.raises(BadBlock):

@@ -20,9 +20,9 @@ what they differ by from the endpoint's usual number a request.
 from __future__ import annotations
 
 from apps.runs.codec.reading import Block, Chunk
-from apps.runs.codec.sections import LZMA, ZLIB
+from apps.runs.codec.sections import FAST, LZMA, ZLIB, Packing
 from apps.runs.codec.sketches import Sketches
 from apps.runs.codec.stored import decode, join, open_block
 from apps.runs.codec.writing import encode
 
-__all__ = ["LZMA", "ZLIB", "Block", "Chunk", "Sketches", "decode", "encode", "join", "open_block"]
+__all__ = ["FAST", "LZMA", "ZLIB", "Block", "Chunk", "Packing", "Sketches", "decode", "encode", "join", "open_block"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import lzma
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from apps.runs.blocks import BadBlock
 
 ZLIB, LZMA = 0, 1
 """How sections are compressed: fast, or small. LZMA takes a sixth off, and three times as long to unpack."""
+
 MAX_SECTION_BYTES = 32 * 1024 * 1024
 """More than one endpoint's sketches can take in a whole block, and as much memory as a forged one can ask for."""
 _CHECK = struct.Struct("<I")
@@ -19,12 +21,27 @@ _LZMA_FILTERS: list[dict[str, Any]] = [
 ]
 
 
-def compress(raw: bytes, compression: int, level: int) -> bytes:
-    if compression == LZMA:
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How a block is made small."""
+
+    compression: int = ZLIB
+    level: int = 6
+    """Of ZLIB."""
+    chunk_bytes: int = 16_384
+    """Of unpacked sketches, after which the next endpoint begins a new chunk: larger ones take less room, and a reader
+    of one endpoint has to unpack its neighbours' too."""
+
+
+FAST = Packing()
+
+
+def compress(raw: bytes, packing: Packing) -> bytes:
+    if packing.compression == LZMA:
         squeezed = lzma.compress(raw, lzma.FORMAT_RAW, filters=_LZMA_FILTERS)
     else:
         # Repetitions are rare in noise: "filtered" leaves short ones alone, and small blocks adapt their codes sooner.
-        packer = zlib.compressobj(level, zlib.DEFLATED, -15, 6, zlib.Z_FILTERED)
+        packer = zlib.compressobj(packing.level, zlib.DEFLATED, -15, 6, zlib.Z_FILTERED)
         squeezed = packer.compress(raw) + packer.flush()
     return squeezed + _CHECK.pack(zlib.crc32(raw))
 

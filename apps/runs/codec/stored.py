@@ -9,7 +9,7 @@ from apps.runs.blocks import BadBlock, Cell, Row, in_order
 from apps.runs.codec import first
 from apps.runs.codec.layout import HAS_PERCENTILES, HAS_SKETCHES, MAX_ROWS
 from apps.runs.codec.reading import Block
-from apps.runs.codec.sections import ZLIB
+from apps.runs.codec.sections import FAST, Packing
 from apps.runs.codec.writing import Writer, encode
 
 
@@ -36,7 +36,7 @@ def decode(data: bytes) -> list[Row]:
     return [replace(head, cells=tuple(found)) for head, found in zip(heads, cells, strict=True)]
 
 
-def join(blocks: Sequence[bytes], *, compression: int = ZLIB, level: int = 6) -> bytes:
+def join(blocks: Sequence[bytes], packing: Packing = FAST) -> bytes:
     """One block of the rows of several, in this order. Needs room for one chunk of each, not for all of their cells.
 
     Raises BadBlock.
@@ -56,4 +56,4 @@ def join(blocks: Sequence[bytes], *, compression: int = ZLIB, level: int = 6) ->
     found = (
         (name, [(start + row, cell) for start, block in pairs for row, cell in block.cells(name)]) for name in names
     )
-    return Writer(heads, flags, compression, level).pack(found)
+    return Writer(heads, flags, packing).pack(found)

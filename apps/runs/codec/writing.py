@@ -22,34 +22,33 @@ from apps.runs.codec.layout import (
     MAX_ROWS,
     ROW_COLUMNS,
 )
-from apps.runs.codec.sections import LZMA, ZLIB, compress
+from apps.runs.codec.sections import FAST, Packing, compress
 from apps.runs.codec.sketches import PackedSketches, pack_sketches, sketches_section
 from workers.samples import MAX_CLASSES, Health
 
-CHUNK_BYTES = {ZLIB: 16_384, LZMA: 65_536}
 CHUNK_CELLS = 4_096
-"""As many bytes of unpacked sketches, or cells, after which the next endpoint begins a new chunk."""
+"""After so many cells the next endpoint begins a new chunk, as after `Packing.chunk_bytes`."""
 
 
-def encode(rows: Sequence[Row], *, compression: int = ZLIB, level: int = 6) -> bytes:
+def encode(rows: Sequence[Row], packing: Packing = FAST) -> bytes:
     """Pack rows into one block; at most `MAX_ROWS`, in order, with at most one cell an endpoint in each."""
     found: dict[int, list[tuple[int, Cell]]] = {}
     for place, row in enumerate(rows):
         for cell in row.cells:
             found.setdefault(cell.endpoint, []).append((place, cell))
     ordered = ((endpoint, found[endpoint]) for endpoint in sorted(found, key=in_order))
-    return Writer(rows, _flags(chain.from_iterable(row.cells for row in rows)), compression, level).pack(ordered)
+    return Writer(rows, _flags(chain.from_iterable(row.cells for row in rows)), packing).pack(ordered)
 
 
 class Writer:
     """Packs one block, endpoint by endpoint."""
 
-    def __init__(self, heads: Sequence[Row], flags: int, compression: int, level: int) -> None:
+    def __init__(self, heads: Sequence[Row], flags: int, packing: Packing) -> None:
         if len(heads) > MAX_ROWS:
             raise ValueError(f"{len(heads)} rows in a block")
         self._heads = heads
         self._flags = flags | (HAS_HEALTH if any(row.health for row in heads) else 0)
-        self._compression, self._level = compression, level
+        self._packing = packing
         self._chunks: dict[str, list[int]] = {name: [] for name in CHUNK_COLUMNS}
         self._directory: dict[str, list[int]] = {name: [] for name in DIRECTORY}
         self._bodies: list[bytes] = []
@@ -68,20 +67,20 @@ class Writer:
             if self._flags & HAS_SKETCHES:
                 packed.append(pack_sketches([cell.sketch or {} for _, cell in cells]))
             size += packed[-1].size if packed else 0
-            if size >= CHUNK_BYTES[self._compression] or sum(map(len, group)) >= CHUNK_CELLS or endpoint == TOTAL:
+            if size >= self._packing.chunk_bytes or sum(map(len, group)) >= CHUNK_CELLS or endpoint == TOTAL:
                 self._close(group, packed)
                 group, packed, size = [], [], 0
         if group:
             self._close(group, packed)
         rows = self._squeeze(self._row_section())
         counts = len(self._heads), self._class_count(), len(self._directory["cells"]), len(self._chunks["ends"])
-        head = HEAD.pack(MAGIC, self._compression, self._flags, *counts, self._cells, self._error_count(), len(rows))
-        return b"".join([head, rows, *self._bodies])
+        facts = MAGIC, self._packing.compression, self._flags, *counts, self._cells, self._error_count(), len(rows)
+        return b"".join([HEAD.pack(*facts), rows, *self._bodies])
 
     def _close(self, group: list[Found], packed: list[PackedSketches]) -> None:
         """End a chunk."""
         usual = self._directory["request_bytes"][-len(group) :]
-        figures = self._squeeze(figures_section(group, usual, self._flags, self._compression))
+        figures = self._squeeze(figures_section(group, usual, self._flags, self._packing.compression))
         raw = sketches_section(packed) if packed else b""
         sketches = self._squeeze(raw) if packed else b""
         facts = (len(self._directory["endpoints"]), len(figures), len(sketches), len(raw))
@@ -119,7 +118,7 @@ class Writer:
         return sum(len(row.errors) for row in self._heads)
 
     def _squeeze(self, raw: bytes) -> bytes:
-        return compress(raw, self._compression, self._level)
+        return compress(raw, self._packing)
 
 
 def _flags(cells: Iterable[Cell]) -> int:
