@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests import browsing
 from tests.e2e import scripts
 from tests.e2e.stack import Stack, Target
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.browser]
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 @pytest.fixture
 def page(stack: Stack) -> Iterator[Page]:
     """A logged-in page whose console must stay clean: a blocked script or style would show there."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed here (Debian: apt-get install chromium).")
+    if browsing.CHROMIUM is None:
+        pytest.skip(browsing.MISSING)
     complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(20_000)
-        page.on("console", listen)
-        page.on("pageerror", lambda error: complaints.append(error.stack or str(error)))
-        page.goto(f"{stack.url}/accounts/login/")
-        page.fill("input[name=login]", stack.facts["username"])
-        page.fill("input[name=password]", stack.facts["password"])
-        page.click("button[type=submit]")
-        page.wait_for_url(f"{stack.url}/")
+    with browsing.logged_in(stack.url, stack.facts["username"], stack.facts["password"], complaints) as page:
         yield page
-        browser.close()
     assert complaints == []
 
 

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, expect
 
 from apps.scenarios.models import ScenarioVersion
+from tests import browsing
 from tests.factories import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-CHROMIUM = shutil.which("chromium")
+LOOK: dict[str, Any] = {"color_scheme": "dark", "viewport": {"width": 1280, "height": 720}}
 
 
 @pytest.fixture
 def page(live_server: Any, tess: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """Tess, logged in; the console must stay clean: a blocked script or style would show there."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed here (Debian: apt-get install chromium).")
+    if browsing.CHROMIUM is None:
+        pytest.skip(browsing.MISSING)
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's own loop runs in this thread
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(base_url=live_server.url, color_scheme="dark")
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/accounts/login/")
-        page.fill("[name=login]", "tess")
-        page.fill("[name=password]", PASSWORD)
-        page.click("main button[type=submit]")
-        page.wait_for_url(f"{live_server.url}/")
+    with browsing.logged_in(live_server.url, "tess", PASSWORD, complaints, **LOOK) as page:
         yield page
-        browser.close()
     assert complaints == []
 
 
