@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -30,7 +31,7 @@ MOST_BAND_CELLS = 6_000
 MOST_FINE_ROWS = 7_200
 """Rows in which the number of users changed that are looked at one by one: two hours of seconds."""
 
-UNPACKING_THREADS = 2
+UNPACKING_THREADS = min(4, os.cpu_count() or 1)
 KEPT = Kept()
 MOST_ALONE = 4
 """Blocks that are not worth a second thread."""
@@ -288,7 +289,7 @@ def _count(found: Found, part: Part, endpoints: Collection[int] | None) -> Tally
 
 
 def _each(do: Callable[[T], R], of: Sequence[T], blocks: Iterable[Block]) -> list[R]:
-    """In order; two at a time where unpacking takes so long that a thread may leave others their turn."""
+    """In order; several at a time where unpacking takes so long that a thread may leave others their turn."""
     if sum(block.compression == codec.LZMA for block in blocks) < MOST_ALONE:
         return [do(one) for one in of]
     with ThreadPoolExecutor(UNPACKING_THREADS) as threads:
