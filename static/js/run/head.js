@@ -87,11 +87,7 @@ export class Head {
 function windowOf({ window, summary }, series) {
   if (!window) return {};
   const [first, last] = placesWithin(series.t, window.from, window.to);
-  const most = (metric) => {
-    const places = [...series.column(TOTAL, metric, first, last + 1), ...(series.ends(TOTAL, metric, first, last + 1)?.high ?? [])];
-    const values = places.filter(isNumber);
-    return values.length ? values.reduce((high, value) => Math.max(high, value)) : null;
-  };
+  const most = (metric) => mostOf(series, metric, first, last + 1);
   return { window: { users: summary?.users ?? null, waiting: most("in_flight"), oldest: most("oldest_ms"), cpu: most("cpu_percent") } };
 }
 
@@ -101,13 +97,15 @@ function usersOf({ store, run, latest, window }) {
     const { low, high } = window.users ?? {};
     return [low === high ? count(high) : `${count(low)}–${count(high)}`, text("in_window")];
   }
-  if (isOver(run)) return [count(run.peak_users ?? run.users), text("peak_users", { users: count(mostAsked(run)) })];
+  if (isOver(run)) return [count(run.peak_users ?? run.users), text("peak_users", { users: count(mostAsked(run, store.series)) })];
   const second = run.started_at ? elapsed(run, store.now()) : 0;
   const asked = latest?.health?.target_users ?? (run.stages?.length ? askedUsers(run, second) : run.users);
   return [count(latest?.users ?? run.current_users ?? 0), text("of_users", { users: count(asked) })];
 }
 
-const mostAsked = (run) => Math.max(run.users ?? 0, ...(run.stages ?? []).map((stage) => stage.users));
+/** As planned, or as somebody wanted while it was on. */
+const mostAsked = (run, series) =>
+  Math.max(run.users ?? 0, mostOf(series, "target_users") ?? 0, ...(run.stages ?? []).map((stage) => stage.users));
 
 function rateOf({ store, run, totals, latest, window }) {
   const value = window || isOver(run) || !latest ? totals.rps : store.recentRate;
@@ -126,7 +124,7 @@ function latencyOf({ run, totals: { p50_ms, p95_ms, p99_ms }, latest, window }) 
 function waitingOf({ run, latest, window, store }) {
   if (window) return isNumber(window.waiting) ? [count(window.waiting), text("most_waiting", { oldest: waited(window.oldest) })] : notKnown(run);
   if (isOver(run)) {
-    const most = mostOf(store.series.column(TOTAL, "in_flight"));
+    const most = mostOf(store.series, "in_flight");
     return most === null ? notKnown(run) : [count(most), text("most_at_once")];
   }
   const { in_flight: waiting, oldest_ms: oldest } = latest?.health ?? {};
@@ -136,15 +134,19 @@ function waitingOf({ run, latest, window, store }) {
 
 const notKnown = (run) => [count(null), text(run.collector === "csv" ? "not_known_csv" : "not_measured")];
 
-function mostOf(values) {
+/** The highest second of the stretch; null where nothing is known. */
+function mostOf(series, metric, first = 0, after = series.t.length) {
   let most = null;
-  for (const value of values) if (isNumber(value) && (most === null || value > most)) most = value;
+  for (const values of [series.column(TOTAL, metric, first, after), series.ends(TOTAL, metric, first, after)?.high ?? []]) {
+    for (const value of values) if (isNumber(value) && (most === null || value > most)) most = value;
+  }
   return most;
 }
 
-function generatorOf({ run, latest, window }) {
-  const live = latest?.health?.cpu_percent ?? run.generator?.cpu_percent;
-  const cpu = window ? window.cpu : isOver(run) ? (run.generator?.cpu_peak_percent ?? run.generator?.cpu_percent) : live;
+function generatorOf({ store, run, latest, window }) {
+  const { cpu_percent: now, cpu_peak_percent: peak } = run.generator ?? {};
+  const over = mostOf(store.series, "cpu_percent") ?? peak ?? now; // the same seconds as in the strip below
+  const cpu = window ? window.cpu : isOver(run) ? over : (latest?.health?.cpu_percent ?? now);
   if (cpu === null || cpu === undefined) return ["–", text("cpu_unknown")];
   if (cpu >= HOT_CPU_PERCENT) return [percentage(cpu), text("cpu_hot"), "invalid"];
   if (cpu >= CPU_WARM_PERCENT) return [percentage(cpu), text("cpu_warm"), "invalid"];
