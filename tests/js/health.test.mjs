@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HOT_CPU_PERCENT, SLOW_LOOP_MS, stateOf, thinned } from "../../static/js/run/health.js";
+import { HOT_CPU_PERCENT, SLOW_LOOP_MS, stateOf, thinned, underLoad } from "../../static/js/run/health.js";
 import { between, niceTimes } from "../../static/js/run/scale.js";
 
 const live = { isSettled: false, isExact: true, beside: [] };
@@ -40,4 +40,8 @@ test("the axis is labelled at round times, and never at fewer than two", () => {
   assert.deepEqual(niceTimes(1, 100, 2), [1, 2, 5, 10, 20, 50, 100]);
   assert.deepEqual(niceTimes(0.5, 50_000, 2), [1, 10, 100, 1_000, 10_000]);
   assert.equal(niceTimes(110, 130, 2).length, 3);
+});
+
+test("the loop may be late when nobody is left", () => {
+  assert.deepEqual(underLoad([3, 9, 219], [2, null, 0]), [3, 9, null]);
 });

@@ -12,7 +12,7 @@ const SPARK_POINTS = 120;
 /** Each: the column it reads, how it is shown, from where on it is bad. */
 const GAUGES = {
   cpu: { column: "cpu_percent", show: percentage, limit: HOT_CPU_PERCENT },
-  lag: { column: "lag_ms", show: ms, limit: SLOW_LOOP_MS },
+  lag: { column: "lag_ms", show: ms, limit: SLOW_LOOP_MS, isOfLoad: true }, // when all users stop at once it may well lag
   rss: { column: "rss_bytes", show: bytes },
   users: { column: "users", show: count, beside: "target_users" },
   files: { column: "open_files", show: count },
@@ -31,11 +31,13 @@ export class HealthStrip {
    */
   render(series, { range, isSettled, run, isExact }) {
     const [first, last] = placesWithin(series.t, ...range);
+    const users = series.column(TOTAL, "users", first, last + 1);
     for (const [name, tile] of this.tiles) {
       const gauge = GAUGES[name];
-      const values = series.column(TOTAL, gauge.column, first, last + 1);
+      const counted = (column) => (gauge.isOfLoad ? underLoad(column, users) : column);
+      const values = counted(series.column(TOTAL, gauge.column, first, last + 1));
       const beside = gauge.beside ? series.column(TOTAL, gauge.beside, first, last + 1) : null;
-      const high = series.ends(TOTAL, gauge.column, first, last + 1)?.high ?? [];
+      const high = counted(series.ends(TOTAL, gauge.column, first, last + 1)?.high ?? []);
       const shown = isSettled ? highest([...values, ...high]) : newest(values);
       tile.render(gauge, stateOf(name, { shown: shown ?? known(name, run, isSettled), values, beside, isSettled, isExact }), values, beside);
     }
@@ -98,6 +100,9 @@ function known(name, { generator }, isSettled) {
   if (name === "cpu") return isSettled ? (generator.cpu_peak_percent ?? generator.cpu_percent) : generator.cpu_percent;
   return name === "rss" ? generator.rss_bytes : null;
 }
+
+/** Nothing for the seconds at whose end no user was left. */
+export const underLoad = (values, users) => values.map((value, place) => (users[place] === 0 ? null : value));
 
 const newest = (values) => values.findLast(isNumber) ?? null;
 
