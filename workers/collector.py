@@ -45,6 +45,7 @@ SENTENCES = {
     "bad_values": "The script reported requests with times, sizes or names that are none; they count as requests only.",
     "samples_lost": "The measurements of some seconds were lost.",
     "loop_lag": "The load generator's event loop was late by more than 200 ms: response times may be its own.",
+    "stats_cleared": "The script cleared Locust's own statistics: its files and its count are of the time after that.",
     "log_cut": "The log was too long; its beginning was cut off.",
     "left_unread": "The run left more behind than could be read; its files hold all of it.",
 }
@@ -228,6 +229,8 @@ class Collector:
                 self.warn("generator_cpu")
             case {"kind": "too_many_names"}:
                 self.warn("too_many_names", data=_proposal(event))
+            case {"kind": "stats_cleared"}:
+                self.warn("stats_cleared")
             case {"kind": "collector_error"}:
                 self.warn("samples_lost")
 

@@ -109,12 +109,17 @@ def doubts(run: Run, fields: Mapping[str, Any], outcome: Outcome) -> list[str]:
     result = fields["reconciliation"]
     found = {
         "no_final_totals": result["source"] != "final",
-        "counts_differ": is_off(result),
+        "counts_differ": is_off(result) and not _has_cleared(outcome, result),
         "collector_gap": outcome.dropped_ticks > 0 or not GAP_WARNINGS.isdisjoint(outcome.warnings),
         "users_not_reached": _had_its_time(run, outcome) and run.peak_users < run.users,
         "generator_cpu": "generator_cpu" in outcome.warnings,
     }
     return [code for code, applies in found.items() if applies]
+
+
+def _has_cleared(outcome: Outcome, result: Mapping[str, Any]) -> bool:
+    """Whether Locust has fewer requests because the script cleared its statistics."""
+    return "stats_cleared" in outcome.warnings and (result["difference"] or 0) > 0
 
 
 def _had_its_time(run: Run, outcome: Outcome) -> bool:

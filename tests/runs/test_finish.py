@@ -44,6 +44,7 @@ def test_it_does_not_doubt_a_good_run() -> None:
         ("no_final_totals", {"result": {"source": "stats_csv"}}),
         ("no_final_totals", {"result": {"locust": None, "difference": None, "source": None}}),
         ("counts_differ", {"result": {"difference": 1}}),
+        ("counts_differ", {"result": {"difference": -1}, "warnings": {"stats_cleared": "…"}}),
         ("collector_gap", {"dropped_ticks": 1}),
         ("collector_gap", {"warnings": {"collector_stalled": "…"}}),
         ("collector_gap", {"warnings": {"samples_lost": "…"}}),
@@ -70,6 +71,10 @@ def test_it_doubts(code: str, case: dict[str, Any]) -> None:
 )
 def test_it_does_not_expect_users_that_had_no_chance(case: dict[str, Any]) -> None:
     assert doubts(**{"run": {"peak_users": 1}, **case}) == []
+
+
+def test_locust_may_have_less_when_the_script_cleared_its_count() -> None:
+    assert doubts(result={"difference": 4}, warnings={"stats_cleared": "…"}) == []
 
 
 def test_it_tells_the_weightiest_first() -> None:

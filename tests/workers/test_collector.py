@@ -160,6 +160,12 @@ def test_a_change_that_has_been_taken_up_is_passed_on(running: Running) -> None:
     assert running.told("steered") == [{"revision": 3}]
 
 
+def test_that_a_script_cleared_the_statistics_of_locust_is_said(running: Running) -> None:
+    running.say({"kind": "stats_cleared"})
+    running.look()
+    assert list(running.collecting.warnings) == ["stats_cleared"]
+
+
 def test_a_collector_that_failed_has_lost_seconds(running: Running) -> None:
     running.say({"kind": "collector_error", "error": "MemoryError()"})
     running.look()

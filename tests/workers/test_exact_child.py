@@ -270,6 +270,20 @@ def test_the_closing_line_comes_however_locust_leaves(child: Child) -> None:
     assert ran.exit_code == 7 and ran.end["requests"] > 0
 
 
+@pytest.mark.parametrize("how", ["clear_all", "reset_all"])
+def test_a_script_may_clear_the_statistics_of_locust(child: Child, how: str) -> None:
+    clearing = f"""
+        for number in range(10):
+            self.fire()
+            if number in (3, 6):
+                self.environment.stats.{how}()
+        gevent.sleep(2)
+        """
+    ran = child(FIRE + clearing, users=1, run_time_s=3)
+    assert ran.end["requests"] == 10
+    assert [event["kind"] for event in ran.events].count("stats_cleared") == 1
+
+
 def test_a_broken_collector_does_not_end_the_load(child: Child) -> None:
     broken = """
         from hatchery_child.exact import lines

@@ -54,7 +54,7 @@ class Collector:
         """The second whose line comes next."""
         self._told_names = self._told_errors = 0
         self._requests = self._failures = 0
-        self._is_over = self._has_proposed = self._is_broken = False
+        self._is_over = self._has_proposed = self._is_broken = self._has_told_of_clearing = False
         self._quiet_from: int | None = None
         """The first second after the test: it has a line only if there is a request in it or after it."""
         self._at_stop: dict[str, object] | None = None
@@ -79,21 +79,34 @@ class Collector:
             self._report(error)
 
     def _begin_with_test(self, stats: Any) -> None:
-        """Locust clears its statistics right before `test_start`, in which scripts may make their first requests."""
-        clear = stats.clear_all
+        """Locust clears its statistics right before `test_start`, in which scripts may make their first requests.
+
+        A script may clear them as well, when its users are warm: we keep what we have, and say so.
+        """
+        clear, reset = stats.clear_all, stats.reset_all
 
         def clear_all() -> None:
             clear()
             self._begin()
 
-        stats.clear_all = clear_all
+        def reset_all() -> None:
+            reset()
+            self._tell_of_clearing()
+
+        stats.clear_all, stats.reset_all = clear_all, reset_all
 
     def _begin(self) -> None:
-        if self._greenlets or self._is_over:  # a script may clear them as well: we keep what we have
+        if self._greenlets or self._is_over:
+            self._tell_of_clearing()
             return
         self._intake.begin()
         loops = (self._health.watch_loop, self._write_each_second, Trim(self._environment.stats).run)
         self._greenlets = [gevent.spawn(loop) for loop in loops]
+
+    def _tell_of_clearing(self) -> None:
+        if not self._has_told_of_clearing:
+            self._has_told_of_clearing = True
+            self._events.write("stats_cleared")
 
     def _on_test_stop(self, **_: object) -> None:
         """Locust now makes its report, which is no business of the load."""
