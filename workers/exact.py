@@ -192,8 +192,8 @@ class Reader:
         found: dict[int, int] = {}
         for entry in self._list(document, "errors", MAX_ERRORS + 1):
             match entry:
-                case [int(index), int(count)] if index in self.errors and whole(count):
-                    found[index] = found.get(index, 0) + count
+                case [int(index), int(count)] if index in self.errors and whole(count, MAX_PER_SECOND):
+                    found[index] = min(found.get(index, 0) + count, MAX_PER_SECOND)
                 case _:
                     self.refused += 1
         return tuple(found.items())

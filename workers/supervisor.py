@@ -106,6 +106,7 @@ class _Supervision:
         self.collector = Collector(source, folder, self.spool, clock)
         self.began = self.steered_at = clock()
         self.steering = Steering(0, spec.duration_s)
+        self.steering_trouble = ""
         self.ordered: Reason | None = None
         self.steps: list[tuple[float, Callable[[], None]]] = []
         self.orders_at = self.usage_at = self.began
@@ -149,8 +150,10 @@ class _Supervision:
             if wanted is None or wanted.revision <= self.steering.revision:
                 return
             launch.write_steering(self.folder, wanted)
-        except Exception:
-            logger.warning("Run %s: it could not be steered; going on.", self.spec.run_id, exc_info=True)
+        except Exception as error:
+            if repr(error) != self.steering_trouble:  # it is tried several times a second
+                self.steering_trouble = repr(error)
+                logger.warning("Run %s: it could not be steered; going on.", self.spec.run_id, exc_info=True)
             return
         self.steering, self.steered_at = wanted, self.clock()
 

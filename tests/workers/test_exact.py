@@ -322,6 +322,12 @@ def test_health_that_is_none_is_not_known(value: object) -> None:
     assert one(second(1) | dict.fromkeys(keys, value)).health == Health()
 
 
+def test_forged_errors_of_a_second_add_up_to_no_more_than_a_second_can_have() -> None:
+    errors = [[0, MAX_PER_SECOND]] * 500
+    (tick,) = feed(second(1, errors_new=[[0, "GET", "/", "boom"]], errors=errors))
+    assert tick.errors == ((0, MAX_PER_SECOND),)
+
+
 def test_errors_are_told_once_and_counted_by_the_second() -> None:
     reading = reader()
     ticks = feed(
@@ -340,6 +346,7 @@ def test_errors_are_told_once_and_counted_by_the_second() -> None:
         ("errors", [5, 1]),
         ("errors", [0, 0]),
         ("errors", [0, -1]),
+        ("errors", [0, 10**15]),
         ("errors", [0, math.nan]),
         ("errors", [[], 1]),
         ("errors", 7),
