@@ -172,7 +172,7 @@ function phasesNow() {
 const PANELS = {
   endpoints: [["endpoints", "tick", "run", "selection", "figures", "zoom"], () => table.render(store, figures)],
   failures: [["failures", "figures", "zoom"], drawFailuresShown],
-  phases: [["phases", "zoom"], () => drawPhases(find("#panel-phases"), phases.list, { onChoose: showPhase, window: charts.window })],
+  phases: [["phases", "zoom"], () => drawPhases(find("#panel-phases"), phases.list, { onChoose: showPhase, window: charts.window, isExact: responses.isKnown })],
   exceptions: [["exceptions"], () => drawExceptions(find("#panel-exceptions"), store)],
   log: [["log"], () => log.render(store)],
   events: [["events"], () => drawEvents(find("#panel-events"), store)],

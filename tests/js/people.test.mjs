@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { changesOf, eventWords, pausedSince, proposalOf } from "../../static/js/run/events.js";
 import { Ranker, holds, pieces, rankOf } from "../../static/js/run/loglines.js";
 import { isoOf, localValue, spanOf } from "../../static/js/run/notes.js";
+import { goalOf } from "../../static/js/run/phase.js";
 import { compared, ratio, verdictOf } from "../../static/js/run/reconcile.js";
-import { hindrance, wantedUsers, wishOf } from "../../static/js/run/steer.js";
+import { hindrance, wishOf } from "../../static/js/run/steer.js";
 
 const steering = { revision: 0, users: null, spawn_rate: null, is_paused: false, own_shape: "" };
 const plan = { state: "running", users: 10, spawn_rate: 2, run_time_s: 60, steering };
@@ -21,11 +22,15 @@ test("the load can be changed while it runs, and what is in the way has a name",
   assert.equal(hindrance({ ...shaped, state: "queued" }, "time"), "queued");
 });
 
-test("wanted users are what somebody said, else the plan's", () => {
-  assert.equal(wantedUsers(plan, 0), 2);
-  assert.equal(wantedUsers(plan, 30), 10);
-  assert.equal(wantedUsers({ ...plan, steering: { ...steering, users: 0 } }, 30), 0);
-  assert.equal(wantedUsers({ ...plan, steering: { ...steering, users: 77 } }, 0), 77);
+test("the goal is what somebody said, else the plan's; what was not said stays as planned", () => {
+  const steered = (run, change) => ({ ...run, steering: { ...steering, ...change } });
+  assert.deepEqual(goalOf(plan, 0), { users: 10, rate: 2 });
+  assert.deepEqual(goalOf(steered(plan, { users: 0 }), 30), { users: 0, rate: 2 });
+  assert.deepEqual(goalOf(steered(plan, { spawn_rate: 5 }), 3), { users: 10, rate: 5 });
+  const staged = { ...plan, stages: [{ duration: 10, users: 4, spawn_rate: 1 }, { duration: 20, users: 8, spawn_rate: 3 }] };
+  assert.deepEqual([0, 9.9, 10, 29, 99].map((second) => goalOf(staged, second).users), [4, 4, 8, 8, 8]);
+  assert.deepEqual(goalOf(staged, 12), { users: 8, rate: 3 });
+  assert.deepEqual(goalOf(steered(staged, { users: 15 }), 12), { users: 15, rate: 3 });
 });
 
 test("only what was changed is asked for, and nonsense goes to the server as it was typed", () => {

@@ -146,7 +146,7 @@ export class Charts {
 }
 
 /** @returns {import("./chart.js").Line[]} */
-function linesOf(key, series, { endpoints, isTotalOn, metric, run }) {
+function linesOf(key, series, { endpoints, isTotalOn, metric, run, marks }) {
   const whole = (name, look) => ({
     key: TOTAL, dash: 0, width: 2, values: series.column(TOTAL, name), ...areaOf(series, TOTAL, name), ...look,
   });
@@ -161,7 +161,7 @@ function linesOf(key, series, { endpoints, isTotalOn, metric, run }) {
     case "total": return [whole("rps", { color: "--h-accent", isFilled: true })];
     case "failures": return [whole("failures_per_s", { color: "--h-failed", width: 1.25, isFilled: true })];
     case "users": return [
-      { key: "asked", label: "", color: "--h-ink-2", dash: 1, width: 1.25, values: askedOver(series, run), isStepped: true },
+      { key: "asked", label: "", color: "--h-ink-2", dash: 1, width: 1.25, values: askedOver(series, run, marks), isStepped: true },
       whole("users", { color: "--h-running", isFilled: true, isStepped: true }),
     ];
     default: return [];
@@ -176,9 +176,10 @@ function areaOf(series, key, metric) {
   return { low: ends.low.map((low, place) => low ?? values[place]), high: ends.high.map((high, place) => high ?? values[place]) };
 }
 
-/** Users that were wanted: as the child said, else as planned. */
-function askedOver(series, run) {
+/** Users that were wanted: as the child said, else as planned until somebody changed that. */
+function askedOver(series, run, marks) {
   const told = series.column(TOTAL, "target_users");
   const start = run?.started_at ? Date.parse(run.started_at) / 1000 : Infinity;
-  return series.t.map((t, place) => told[place] ?? (t >= start ? askedUsers(run, t - start) : null));
+  const changed = Math.min(...marks.filter((mark) => mark.kind === "control").map((mark) => mark.t));
+  return series.t.map((t, place) => told[place] ?? (t >= start && t < changed ? askedUsers(run, t - start) : null));
 }

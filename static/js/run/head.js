@@ -3,7 +3,7 @@
 import { icon, setHidden, setText } from "./dom.js";
 import { count, duration, isNumber, moment, ms, percentage, rate, share, utc, waited } from "./format.js";
 import { HOT_CPU_PERCENT } from "./health.js";
-import { askedUsers, elapsed, isOver, phaseOf } from "./phase.js";
+import { elapsed, goalOf, isOver, phaseOf } from "./phase.js";
 import { TOTAL, placesWithin } from "./series.js";
 import { text } from "./text.js";
 
@@ -99,7 +99,7 @@ function usersOf({ store, run, latest, window }) {
   }
   if (isOver(run)) return [count(run.peak_users ?? run.users), text("peak_users", { users: count(mostAsked(run, store.series)) })];
   const second = run.started_at ? elapsed(run, store.now()) : 0;
-  const asked = latest?.health?.target_users ?? (run.stages?.length ? askedUsers(run, second) : run.users);
+  const asked = run.steering?.own_shape ? latest?.health?.target_users : goalOf(run, second).users;
   return [count(latest?.users ?? run.current_users ?? 0), text("of_users", { users: count(asked) })];
 }
 

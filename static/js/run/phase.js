@@ -63,6 +63,17 @@ export function elapsed(run, serverNow) {
 }
 
 /**
+ * Where the load is going at a moment, and how fast: as somebody said, else as planned.
+ * @param {number} second since the start
+ * @returns {{users: number, rate: number}}
+ */
+export function goalOf(run, second) {
+  let begin = 0;
+  const stage = run.stages?.find(({ duration }) => second < (begin += duration)) ?? run.stages?.at(-1) ?? run;
+  return { users: run.steering?.users ?? stage.users, rate: run.steering?.spawn_rate ?? stage.spawn_rate };
+}
+
+/**
  * Users asked for at a moment of the run: Locust's ramp up to the target, or the stages one after the other.
  * @param {number} second since the start
  */

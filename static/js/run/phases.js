@@ -109,10 +109,11 @@ export class PhaseStrip {
   }
 }
 
-export function drawPhases(panel, phases, { onChoose, window }) {
+export function drawPhases(panel, phases, { onChoose, window, isExact }) {
   const some = panel.querySelector("[data-some]");
   setHidden(some, phases.length === 0);
   setHidden(panel.querySelector("[data-none]"), phases.length > 0);
+  setHidden(panel.querySelector("[data-rough]"), isExact || phases.length === 0);
   const num = (words, title) => make("td", { class: "num", text: words, title });
   some.querySelector("tbody").replaceChildren(...inOrder(phases).map((phase) => {
     const { totals } = phase;

@@ -3,7 +3,7 @@
 import { setHidden, setText } from "./dom.js";
 import { pausedSince } from "./events.js";
 import { count, duration, time, utc } from "./format.js";
-import { askedUsers, elapsed, isOver } from "./phase.js";
+import { elapsed, goalOf, isOver } from "./phase.js";
 import { text } from "./text.js";
 
 /**
@@ -15,11 +15,6 @@ export function hindrance(run, what = "users") {
   if (run.state === "queued" || run.state === "claimed") return "queued";
   if (run.state === "stopping") return "stopping";
   return run.steering?.own_shape && what === "users" ? "own_shape" : "";
-}
-
-/** Users that are wanted at a moment: as somebody said, else as planned; none while paused. Pure. */
-export function wantedUsers(run, second) {
-  return run.steering?.users ?? askedUsers(run, Math.max(0, second));
 }
 
 /** What the fields of a form ask for; only what differs from now. Pure. */
@@ -77,7 +72,7 @@ export class Steering {
     const use = this.pause.querySelector("use");
     use.setAttribute("href", use.getAttribute("href").replace(/#.*/, isPaused ? "#play" : "#pause"));
     for (const part of this.bar.children) this.#setAble(part, hindrance(run, part.dataset.steers));
-    const here = text("steer_users_now", { now: count(store.latest?.users ?? run.current_users), wanted: count(this.#wanted(store)) });
+    const here = text("steer_users_now", { now: count(store.latest?.users ?? run.current_users), wanted: count(this.#goal(store).users) });
     setText(this.bar.querySelector("[data-users-now]"), here);
     setHidden(this.bar.querySelector("[data-stages-note]"), !run.stages?.length);
     setText(this.bar.querySelector("[data-time-now]"), text("steer_time_now", {
@@ -90,12 +85,12 @@ export class Steering {
     if (this.store?.run) this.render(this.store);
   }
 
-  #wanted({ run, now }) {
-    return wantedUsers(run, elapsed(run, now.call(this.store)));
+  #goal(store) {
+    return goalOf(store.run, elapsed(store.run, store.now()));
   }
 
   #usersLabel(store) {
-    return text("steer_label", { users: count(this.#wanted(store)) });
+    return text("steer_label", { users: count(this.#goal(store).users) });
   }
 
   /** Where nothing can be changed the reason is in the menu, and on the button for those who point at it. */
@@ -121,9 +116,8 @@ export class Steering {
   /** A menu opens with what holds now; what is typed then stays, whatever happens meanwhile. */
   #open(menu) {
     this.#clear(menu);
-    this.now = {
-      users: String(this.#wanted(this.store)), spawn_rate: String(this.run.steering?.spawn_rate ?? this.run.spawn_rate), run_time: duration(this.run.run_time_s),
-    };
+    const { users, rate } = this.#goal(this.store);
+    this.now = { users: String(users), spawn_rate: String(rate), run_time: duration(this.run.run_time_s) };
     for (const input of menu.querySelectorAll("input")) input.value = input.name === "run_time" ? "" : this.now[input.name];
     const first = menu.querySelector("input:enabled");
     first?.focus();
