@@ -11,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.core.errors import Missing
-from apps.runs import exports, selectors, services
+from apps.runs import exports, framed, selectors, services
 from apps.runs.models import Artifact, Run
 from apps.teams import roles
 from apps.teams.access import get_for, may
 from apps.teams.pages import PageRequest
+from workers.samples import MAX_ENDPOINTS
 
 
 @login_required
@@ -32,6 +33,7 @@ def detail(request: PageRequest, pk: UUID) -> HttpResponse:
         "may_start": may(request.actor, roles.RUN_START, run),
         "may_edit": may(request.actor, roles.SCENARIO_EDIT, run),
         "artifacts": list(run.artifacts.all()),
+        "max_endpoints": MAX_ENDPOINTS,
     }
     return render(request, "runs/detail.html", context)
 
@@ -65,8 +67,10 @@ def artifact(request: PageRequest, pk: UUID, name: str) -> HttpResponse | FileRe
 def report(request: PageRequest, pk: UUID) -> HttpResponse | FileResponse:
     """Locust's own report, shown in a frame that has no origin: its scripts reach nothing of ours."""
     run = get_for(request.actor, Run, pk=pk)
-    kept = _kept(run, "report.html")
-    response = FileResponse(exports.stored_file(kept), content_type="text/html; charset=utf-8")
+    stored = exports.stored_file(_kept(run, "report.html"))
+    response = FileResponse(stored, content_type="text/html; charset=utf-8")
+    response.streaming_content = framed.pieces(stored)
+    del response["Content-Length"]  # the stand-in comes on top of it
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 

@@ -62,6 +62,11 @@ def test_the_report_of_locust_has_no_origin(stack: Stack, page: Page, target: Ta
     answer = page.request.get(f"{stack.url}/runs/{run_id}/report/")
     policy = answer.headers["content-security-policy"]
     assert "sandbox allow-scripts" in policy and "allow-same-origin" not in policy
+    page.goto(answer.url)
+    expect(page.get_by_text("Request Statistics")).to_be_visible()
+    expect(page.get_by_text("/api/products").first).to_be_visible()
+    assert page.evaluate("self.origin") == "null"
+    page.go_back()
 
 
 def test_a_person_changes_a_running_test(stack: Stack, page: Page, target: Target) -> None:
