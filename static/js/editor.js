@@ -2,6 +2,7 @@
 
 import { toast } from "./shell.js";
 import { guard } from "./guard.js";
+import { takeFiles } from "./upload.js";
 
 const THEMES = { light: "ace/theme/tomorrow", dark: "ace/theme/tomorrow_night" };
 const theme = () => THEMES[document.documentElement.dataset.bsTheme] ?? THEMES.light;
@@ -87,9 +88,16 @@ function unmark(editor) {
 }
 
 for (const box of document.querySelectorAll("[data-editor]")) {
-  if (!globalThis.ace) break;
+  const plain = box.querySelector("textarea");
+  if (!globalThis.ace) {
+    if (plain.form) takeFiles(plain.form, (text) => (plain.value = text));
+    break;
+  }
   const opened = open(box);
-  if (opened.area.form) connect(box, opened);
+  if (plain.form) {
+    connect(box, opened);
+    takeFiles(plain.form, (text) => opened.editor.setValue(text, -1));
+  }
   const line = Number(new URLSearchParams(location.search).get("line"));
   if (line) opened.editor.gotoLine(line);
 }

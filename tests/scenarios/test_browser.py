@@ -48,6 +48,43 @@ def test_a_script_is_checked_and_saved_by_keyboard(page: Page, version: Scenario
     assert version.scenario.versions.first().locustfile == "import locust"  # type: ignore[union-attr]
 
 
+def chosen(name: str, content: bytes) -> Any:
+    return {"name": name, "mimeType": "text/x-python", "buffer": content}
+
+
+def test_a_chosen_file_is_in_the_editor_before_it_is_validated_and_saved(page: Page, version: ScenarioVersion) -> None:
+    page.goto(f"/scenarios/{version.scenario.pk}/")
+    page.set_input_files("[name=upload]", chosen("mine.py", b"\xef\xbb\xbfimport locust\r\ndef broken(:\r\n"))
+    expect(page.locator("[data-upload-said]")).to_have_text("mine.py is in the editor; it is saved with the form.")
+    expect(page.locator(".ace_content")).to_contain_text("def broken(:")
+    page.click("[data-validate]")
+    expect(page.locator("#validation")).to_contain_text("Line 2")
+    page.locator(".ace_content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("import locust")  # what is seen is saved, not the file
+    page.get_by_role("button", name="Save as new version").click()
+    expect(page.locator(".alert-success")).to_contain_text(f"Saved as version {version.number + 1}.")
+    assert version.scenario.versions.first().locustfile == "import locust"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\xff\xfe\x00", "l.py is not valid UTF-8 text."),
+        (b"x = 1\n" * 100_000, "l.py has 586 KiB; the limit is 512 KiB."),
+    ],
+    ids=["not UTF-8", "too large"],
+)
+def test_a_file_that_is_no_script_leaves_the_editor_as_it_was(
+    page: Page, version: ScenarioVersion, content: bytes, sentence: str
+) -> None:
+    page.goto(f"/scenarios/{version.scenario.pk}/")
+    page.set_input_files("[name=upload]", chosen("l.py", content))
+    expect(page.locator("[data-upload-said]")).to_have_text(sentence)
+    assert page.input_value("[name=locustfile]") == version.locustfile
+    assert page.input_value("[name=upload]") == ""
+
+
 def test_leaving_unsaved_changes_asks(page: Page, version: ScenarioVersion) -> None:
     asked: list[str] = []
 
