@@ -46,6 +46,7 @@ SENTENCES = {
     "samples_lost": "The measurements of some seconds were lost.",
     "loop_lag": "The load generator's event loop was late by more than 200 ms: response times may be its own.",
     "stats_cleared": "The script cleared Locust's own statistics: its files and its count are of the time after that.",
+    "not_steered": "A change could not be handed to the test: its script has put something in the way.",
     "log_cut": "The log was too long; its beginning was cut off.",
     "left_unread": "The run left more behind than could be read; its files hold all of it.",
 }

@@ -82,7 +82,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class EndpointTotals:
-    """Locust's own totals of one endpoint over the whole run. Times in milliseconds."""
+    """Totals of one endpoint over the whole run, Locust's own or ours. Times in milliseconds."""
 
     method: str
     name: str
@@ -94,6 +94,8 @@ class EndpointTotals:
     bytes: int
     percentiles: Mapping[str, float] = field(default_factory=dict)
     """Keys `p50 p90 p95 p99 p999`."""
+    untimed: int = 0
+    """Requests without a time, which are none of the average."""
 
 
 @dataclass(frozen=True, slots=True)

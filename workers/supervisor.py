@@ -147,10 +147,15 @@ class _Supervision:
         """Pass on what people want now; what could not be written is tried again."""
         try:
             wanted = self.control.steering()
-            if wanted is None or wanted.revision <= self.steering.revision:
-                return
+        except Exception:
+            logger.warning("Run %s: no news of what is wanted; going on.", self.spec.run_id, exc_info=True)
+            return
+        if wanted is None or wanted.revision <= self.steering.revision:
+            return
+        try:
             launch.write_steering(self.folder, wanted)
-        except Exception as error:
+        except OSError as error:
+            self.collector.warn("not_steered")
             if repr(error) != self.steering_trouble:  # it is tried several times a second
                 self.steering_trouble = repr(error)
                 logger.warning("Run %s: it could not be steered; going on.", self.spec.run_id, exc_info=True)

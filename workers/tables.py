@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from workers.samples import MAX_ENDPOINTS, MAX_NAME_CHARS, OTHER, EndpointTotals, ExceptionRow, FailureRow, FinalTotals
 from workers.tail import CsvRows, read_bounded
-from workers.values import MAX_ERROR_CHARS, MAX_TIME, count, measure, text
+from workers.values import MAX_COUNT, MAX_ERROR_CHARS, MAX_TIME, count, measure, text
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 1_001
@@ -93,13 +93,14 @@ def fold(endpoints: Sequence[EndpointTotals]) -> list[EndpointTotals]:
     return [*kept, EndpointTotals(
         method="",
         name=OTHER,
-        requests=sum(entry.requests for entry in rest),
-        failures=sum(entry.failures for entry in rest),
+        requests=min(MAX_COUNT, sum(entry.requests for entry in rest)),
+        failures=min(MAX_COUNT, sum(entry.failures for entry in rest)),
         sum_ms=math.fsum(entry.sum_ms for entry in rest),
         min_ms=min((entry.min_ms for entry in rest if entry.min_ms is not None), default=None),
         max_ms=max((entry.max_ms for entry in rest if entry.max_ms is not None), default=None),
-        bytes=sum(entry.bytes for entry in rest),
+        bytes=min(MAX_COUNT, sum(entry.bytes for entry in rest)),
         percentiles=rest[0].percentiles if len(rest) == 1 else {},
+        untimed=min(MAX_COUNT, sum(entry.untimed for entry in rest)),
     )]  # fmt: skip
 
 
@@ -159,6 +160,7 @@ def _endpoint(values: Mapping[str, Any]) -> EndpointTotals:
         max_ms=measure(values["max_ms"]),
         bytes=round(measure(values["bytes"]) or 0),
         percentiles={key: value for key, value in percentiles.items() if value is not None},
+        untimed=count(values.get("untimed", 0)),
     )
 
 

@@ -80,6 +80,7 @@ class Sum:
             max_ms=self.max_ms,
             bytes=self.bytes,
             percentiles={share.removesuffix("_ms"): ms for share, ms in found.items() if ms is not None},
+            untimed=self.requests - sum(self.sketch.values()),
         )
 
 

@@ -27,6 +27,7 @@ from workers.samples import (
     FailureRow,
     Tick,
 )
+from workers.values import MAX_COUNT
 
 LOG_CHUNKS_KEPT = 400
 """Newest pieces of the log kept in the database; the whole log becomes an artifact."""
@@ -168,7 +169,7 @@ class Recorder:
                 counts[indexes.get(rows.key_of(row), indexes.get(rows.OTHER_KEY, -1))] += row.requests
             changed = list(Endpoint.objects.filter(run_id=self.run_id, index__in=counts))
             for endpoint in changed:
-                endpoint.locust_requests = counts[endpoint.index]
+                endpoint.locust_requests = min(MAX_COUNT, counts[endpoint.index])
             Endpoint.objects.bulk_update(changed, ["locust_requests"], batch_size=200)
             self.lease.write(tables_version=F("tables_version") + 1)
         self.indexes = indexes

@@ -80,11 +80,12 @@ class Sums:
 
 def endpoint_totals(row: EndpointTotals, seconds: float) -> dict[str, Any]:
     """Totals of a whole run in the form of `Run.totals`; `seconds` is the time its rate is over."""
+    timed = row.requests - row.untimed
     return {
         "requests": row.requests,
         "failures": row.failures,
         "rps": round(row.requests / seconds, 3) if seconds > 0 else 0.0,
-        "avg_ms": round(row.sum_ms / row.requests, 3) if row.requests else None,
+        "avg_ms": round(row.sum_ms / timed, 3) if timed > 0 else None,
         **{f"{name}_ms": row.percentiles.get(name) for name in PERCENTILES},
         "min_ms": row.min_ms,
         "max_ms": row.max_ms,

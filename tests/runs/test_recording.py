@@ -21,6 +21,7 @@ from workers.samples import (
     MAX_CLASSES,
     MAX_ERRORS,
     SAMPLES_PER_ERROR,
+    EndpointTotals,
     ExceptionRow,
     FailureRow,
     FailureSample,
@@ -324,3 +325,9 @@ def test_a_minute_that_could_not_be_closed_is_closed_later(recorder: Recorder, m
 
 def _raise(*_args: Any, **_options: Any) -> None:
     raise OperationalError("the connection broke")
+
+
+@pytest.mark.parametrize(("requests", "untimed", "avg_ms"), [(6, 4, 100.0), (2, 2, None), (0, 0, None), (4, 0, 50.0)])
+def test_an_average_is_of_requests_that_had_a_time(requests: int, untimed: int, avg_ms: float | None) -> None:
+    row = EndpointTotals("GET", "/a", requests, 0, 200.0, None, None, 0, untimed=untimed)
+    assert rows.endpoint_totals(row, 10)["avg_ms"] == avg_ms

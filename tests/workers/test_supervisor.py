@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -490,6 +491,26 @@ def test_a_run_goes_on_when_nobody_gives_orders(run: Runs) -> None:
             raise ConnectionError("the database is away")
 
     assert run(control=Silent()).outcome.reason is Reason.RUN_TIME_OVER
+
+
+def test_a_change_that_the_script_keeps_from_the_test_is_told(run: Runs) -> None:
+    class Changing:
+        def orders(self) -> Order:
+            return Order.GO
+
+        def steering(self) -> Steering:
+            return Steering(next(revisions), 2.0, users=5)
+
+    revisions = itertools.count(1)
+    block = """
+import os, pathlib
+place = pathlib.Path("../out/steering.json")
+place.unlink(missing_ok=True)
+(place / "x").mkdir(parents=True)
+"""
+    ran = run(block + LOCUSTFILE, control=Changing())
+    assert ran.outcome.reason is Reason.RUN_TIME_OVER
+    assert "not_steered" in ran.outcome.warnings
 
 
 def test_nothing_is_started_for_a_load_beyond_the_limits(run: Runs) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from workers import tables
 from workers.samples import MAX_ENDPOINTS, OTHER, EndpointTotals
+from workers.values import MAX_COUNT
 
 STATS = (
     b"Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,Min Response Time,"
@@ -135,6 +136,12 @@ def test_any_bytes_are_survived(path: Path, noise: bytes, start: bytes) -> None:
     tables.read_stats(path)
     tables.read_failures(path)
     tables.read_exceptions(path)
+
+
+def test_forged_counts_add_up_to_what_a_database_can_hold() -> None:
+    entries = [EndpointTotals("GET", f"/{n}", MAX_COUNT, MAX_COUNT, 3.0, n, n, MAX_COUNT) for n in range(11_000)]
+    other = tables.fold(entries)[-1]
+    assert (other.name, other.requests, other.failures, other.bytes) == (OTHER, MAX_COUNT, MAX_COUNT, MAX_COUNT)
 
 
 def test_names_beyond_the_limit_are_folded() -> None:

@@ -56,6 +56,19 @@ def test_adding_up_leaves_the_seconds_alone() -> None:
     assert before == (first.rows[0].sketch, first.total.sketch)
 
 
+def test_requests_without_a_time_are_told_apart() -> None:
+    lines = [second(n, [row(0, [100.0], untimed=2), row(1, [], untimed=1)], names=NAMES) for n in (1, 2)]
+    totals = Totals()
+    for tick in Reader(START).feed(spell(*lines), START + 9):
+        totals.add(tick)
+    entries = [totals.total(), *totals.endpoints()]
+    assert [(entry.requests, entry.untimed, entry.sum_ms) for entry in entries] == [
+        (8, 6, 200.0),
+        (6, 4, 200.0),
+        (2, 2, 0),
+    ]
+
+
 def test_failures_are_counted_with_their_first_and_last_second() -> None:
     reader = Reader(START)
     lines = [

@@ -62,6 +62,7 @@ def _entry(entry: StatsEntry) -> dict[str, object]:
         "max_ms": _finite(entry.max_response_time) if timed else None,
         "bytes": _finite(entry.total_content_length),
         "percentiles": values if timed else {},
+        "untimed": entry.num_none_requests,
     }
 
 
