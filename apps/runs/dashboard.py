@@ -62,6 +62,15 @@ def run_list(request: PageRequest) -> HttpResponse:
 
 @login_required
 @require_GET
+def active_runs(request: PageRequest) -> HttpResponse:
+    """What the bar on top says of running and waiting runs; an open page asks for it again."""
+    response = render(request, "_components/active_runs.html")
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@login_required
+@require_GET
 def scenario_runs(request: PageRequest, pk: UUID) -> HttpResponse:
     """The tab Runs of a scenario."""
     scenario = get_for(request.actor, Scenario, pk=pk)

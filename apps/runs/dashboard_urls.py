@@ -10,6 +10,7 @@ urlpatterns = [
     path("", dashboard.home, name="home"),
     path("t/<slug:team_slug>/<slug:project_slug>/", dashboard.project, name="project"),
     path("runs/", dashboard.run_list, name="run_list"),
+    path("runs/active/", dashboard.active_runs, name="active_runs"),
     path("scenarios/<uuid:pk>/runs/", dashboard.scenario_runs, name="scenario_runs"),
     path("scenarios/<uuid:pk>/run/", start_views.start, name="run_start"),
 ]

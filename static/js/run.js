@@ -264,6 +264,7 @@ function heard(message) {
     for (const part of [history, figures, responses, phases]) part.heard(store.latest);
   }
   if (message.type === "event" && message.event.kind === "control") phases.fetch();
+  if (message.type === "state") document.dispatchEvent(new Event("hatchery:run-state"));
   if (message.type === "state" && isOver(store.run)) settle();
   changed(topics);
 }

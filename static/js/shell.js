@@ -1,5 +1,6 @@
-// What every page has: menus that close, the theme switch, local times, toasts, copy buttons, a word when waiting.
+// What every page has: menus that close, the theme switch, local times, toasts, copy buttons, a word when waiting, how many runs are on.
 
+import { ActiveRuns } from "./active.js";
 import { localise } from "./times.js";
 
 const RELATIVE_TIMES_EVERY_MS = 30_000;
@@ -37,6 +38,9 @@ for (const button of document.querySelectorAll("[data-theme-switch]")) {
 localise();
 setInterval(localise, RELATIVE_TIMES_EVERY_MS);
 document.addEventListener("htmx:afterSwap", (event) => localise(event.target));
+
+const activeRuns = document.querySelector("[data-active-runs]");
+if (activeRuns) new ActiveRuns(activeRuns).start();
 
 /** A short note in the corner; `kind` is success, error, warning or info. */
 export function toast(text, kind = "info") {

@@ -61,6 +61,7 @@ ROUTES: dict[str, Route] = {
     ),
     "teams/<slug:slug>/projects/new/": route(TEAM_PAGE, get=of_team(PROJECT_EDIT), post=of_team(PROJECT_EDIT)),
     "runs/": route(get=logged_in),
+    "runs/active/": route(get=logged_in),
     "runs/<uuid:pk>/": route(RUN, get=of_project()),
     "runs/<uuid:pk>/stop/": route(RUN, post=of_project(RUN_CONTROL)),
     "runs/<uuid:pk>/abort/": route(RUN, post=of_project(RUN_CONTROL)),

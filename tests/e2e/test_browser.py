@@ -38,10 +38,14 @@ def test_a_person_starts_watches_and_stops_a_run(stack: Stack, page: Page, targe
     expect(state).to_have_text("Running", timeout=30_000)
     expect(page.get_by_role("table").filter(has_text="/api/products").first).to_be_visible(timeout=20_000)
     assert page.locator(".uplot canvas").count() >= 3
+    bar = page.locator("[data-active-runs]")
+    expect(bar).to_contain_text("running")
+    counted = bar.inner_text()
     stop = page.locator("[data-act=stop]")
     stop.click()
     stop.click()  # the first click only asks
     expect(state).to_have_text("Stopped", timeout=30_000)
+    expect(bar).not_to_have_text(counted)
     run = stack.over(run_id)
     expect(page.locator("body")).to_contain_text(f"{run['totals']['requests']:,}")
     page.reload()

@@ -48,6 +48,18 @@ def test_what_waits_is_counted_apart_and_comes_last(tess_client: Client, version
     assert html.index(f"/runs/{running.pk}/") < html.index(f"/runs/{waiting.pk}/")
 
 
+def test_the_count_in_the_bar_can_be_asked_for_again(
+    tess_client: Client, charlie_client: Client, version: ScenarioVersion
+) -> None:
+    active: Any = factories.RunFactory(scenario=version.scenario, version=version, state="running")
+    assert 'data-active-runs="/runs/active/"' in tess_client.get("/").content.decode()
+    assert 'aria-label="Runs: 1 running, 0 waiting"' in tess_client.get("/runs/active/").content.decode()
+    assert "Runs:" not in charlie_client.get("/runs/active/").content.decode()
+    Run.objects.filter(pk=active.pk).update(state="finished")
+    answer = tess_client.get("/runs/active/")
+    assert answer["Cache-Control"] == "no-store" and "Runs:" not in answer.content.decode()
+
+
 def test_a_run_can_be_stopped_without_javascript(tess_client: Client, version: ScenarioVersion) -> None:
     active: Any = factories.RunFactory(scenario=version.scenario, version=version, state="running")
     over = finished(version.scenario)

@@ -11,7 +11,7 @@ from playwright.sync_api import Dialog, Page, expect
 
 from apps.scenarios.models import ScenarioVersion
 from tests import browsing
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, RunFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -205,3 +205,18 @@ def test_menus_and_themes_work_by_keyboard(page: Page, version: ScenarioVersion)
     page.locator("[data-theme-switch]").click()
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "light")
+
+
+def test_the_count_of_runs_follows_while_the_page_is_open(page: Page, version: ScenarioVersion) -> None:
+    run: Any = RunFactory(scenario=version.scenario, version=version, state="running")
+    page.clock.install()
+    page.goto("/scenarios/")
+    count = page.get_by_label("Runs: 1 running, 0 waiting")
+    expect(count).to_be_visible()
+    count.focus()
+    page.clock.run_for(15_000)
+    expect(count).to_be_focused()  # nothing new
+    run.state = "finished"
+    run.save()
+    page.clock.run_for(15_000)
+    expect(page.locator(".active-runs")).to_have_count(0)
