@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +92,38 @@ def test_the_heatmap_shows_each_request_where_it_belongs(stack: Stack, page: Pag
     cells = saved(page, "[data-chart=heat]", tmp_path)
     run = stack.run(run_id)
     assert sum(int(cell["requests"]) for cell in cells) == run["totals"]["requests"]
-    slow = [cell for cell in cells if float(cell["to_ms"]) > SLOW_MS * 0.9]
-    begin = min(cell["time_utc"] for cell in slow)
-    assert any(cell["time_utc"] < begin for cell in cells), "nothing was fast first"
     heat.locator("select").select_option(label="GET /step")
     step = next(row for row in stack.part(run_id, "endpoints") if row["name"] == "/step")
     expect(page.locator("[data-distribution-of]")).to_have_text("GET /step")
     page.wait_for_load_state("networkidle")
     cells = saved(page, "[data-chart=heat]", tmp_path)
     assert sum(int(cell["requests"]) for cell in cells) == step["totals"]["requests"]
-    assert not [cell for cell in cells if float(cell["from_ms"]) > FAST_MS * 4 and cell["time_utc"] < begin]
+    before, after = told_apart(cells)
+    assert len(before) >= 2 and len(after) >= 4, cells
+    assert of_all(before, lambda cell: float(cell["from_ms"]) < FAST_MS * 4) > 0.8
+    assert of_all(after, is_slow) > 0.9
+
+
+def told_apart(cells: list[dict[str, str]]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Cells before and after the first second in which most requests are slow: a busy machine makes one late, too."""
+    seconds = sorted({cell["time_utc"] for cell in cells})
+    is_slow = [
+        of_all(
+            [cell for cell in cells if cell["time_utc"] == second], lambda cell: float(cell["to_ms"]) > SLOW_MS * 0.9
+        )
+        for second in seconds
+    ]
+    begin = next(second for second, share in zip(seconds, is_slow, strict=True) if share > 0.5)
+    return [cell for cell in cells if cell["time_utc"] < begin], [cell for cell in cells if cell["time_utc"] > begin]
+
+
+def is_slow(cell: dict[str, str]) -> bool:
+    return float(cell["to_ms"]) > SLOW_MS * 0.9
+
+
+def of_all(cells: list[dict[str, str]], holds: Callable[[dict[str, str]], bool]) -> float:
+    """Share of the requests in these cells."""
+    return sum(int(cell["requests"]) for cell in cells if holds(cell)) / sum(int(cell["requests"]) for cell in cells)
 
 
 def test_the_heatmap_is_read_by_keyboard(stack: Stack, page: Page, run_id: str) -> None:
