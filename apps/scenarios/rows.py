@@ -76,6 +76,17 @@ class RowsWidget(forms.Widget):
         return ""
 
 
+class RowsBoundField(forms.BoundField):
+    """A table of rows in its form."""
+
+    @property
+    def errors_below(self) -> list[str]:
+        """Sentences that do not stand under the row that they are about."""
+        widget: RowsWidget = self.field.widget
+        told = {text for texts in widget.problems.values() for text in texts}
+        return [text for text in map(str, self.errors) if text not in told]
+
+
 class RowsField(forms.Field):
     """Gives the rows as they were typed; what they mean is the form's to say."""
 
@@ -85,6 +96,10 @@ class RowsField(forms.Field):
         self, columns: Sequence[Column], *, add_label: str | Promise, is_ordered: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(widget=RowsWidget(columns, add_label, is_ordered=is_ordered), required=False, **kwargs)
+
+    def get_bound_field(self, form: forms.BaseForm, field_name: str) -> RowsBoundField:
+        """Called by the form."""
+        return RowsBoundField(form, self, field_name)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compared as rows."""

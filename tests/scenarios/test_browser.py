@@ -167,8 +167,11 @@ def test_a_wrong_stage_is_named_in_its_row_when_it_is_left(page: Page, version: 
     expect(said).to_have_count(0)  # still being typed
     page.locator("[name=users]").focus()
     expect(said).to_have_text("Stage 2: a duration looks like 90s, 5m or 1h30m.")
+    cell = page.locator("[name=stages_duration]").nth(1)
+    expect(cell).to_have_attribute("aria-invalid", "true")
+    expect(cell).to_have_css("background-image", "none")  # no icon over what was typed
     expect(page.locator("[data-profile]")).to_be_hidden()
-    page.locator("[name=stages_duration]").nth(1).fill("30s")
+    cell.fill("30s")
     expect(said).to_have_count(0)
     page.locator("[name=stages_users]").nth(2).fill("50000")
     expect(said).to_contain_text("is over before its 50,000 users are there")

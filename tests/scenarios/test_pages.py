@@ -309,6 +309,13 @@ def test_a_wrong_stage_is_named_in_its_row(tess_client: Client, version: Scenari
         "rows, a blank one, the template"
     )
     assert problems[1][1].count("Stage 2: ") == 2
+    assert re.sub(r"data-\S+=\".*?\"", "", html).count("Stage 2: ") == 2, "there, and not below the table once more"
+
+
+def test_what_is_wrong_with_all_stages_stands_below_them(tess_client: Client, version: ScenarioVersion) -> None:
+    stages = {"stages_duration": ["1m"], "stages_users": ["0"], "stages_spawn_rate": ["1"]}
+    html = tess_client.post(page(version, "load/"), load_form(**stages)).content.decode()
+    assert 'id="id_stages_error">At least one stage must have users.<' in html
 
 
 def test_what_is_wrong_is_told_to_whom_it_belongs_only(tess_client: Client, version: ScenarioVersion) -> None:
