@@ -45,8 +45,8 @@ class Missing(HatcheryError):
     status = 404
     code = "not_found"
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or _("There is nothing here, or it is not yours."))
+    def __init__(self, message: str | None = None, *, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(message or _("There is nothing here, or it is not yours."), fields=fields)
 
 
 class Conflict(HatcheryError):

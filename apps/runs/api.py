@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from apps.core.api import CursorPages
 from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
 from apps.pools.models import WorkerPool
-from apps.runs import loglines, presentation, selectors, services, steering
+from apps.runs import loglines, presentation, questions, selectors, services, steering
 from apps.runs.models import Run
 from apps.runs.serializers import (
     EndpointOut,
@@ -219,7 +221,9 @@ class RunLog(APIView):
 
         With `level` or `search` all that is kept is looked through, and the newest 2,000 lines found are given.
         """
-        run, after, wanted = run_for(request, pk), _whole(request, "after", 0), _wanted_lines(request)
+        run = run_for(request, pk)
+        questions.only(request, "after", "level", "search")
+        after, wanted = _whole(request, "after", 0), _wanted_lines(request)
         if wanted.is_all:
             newest, lines = selectors.log_after(run.pk, after)
             return Response({"seq": newest, "lines": lines, "matches": len(lines)})
@@ -244,8 +248,10 @@ def _one_page(rows: list[dict[str, Any]]) -> Response:
 def _start(actor: Actor, asked: dict[str, Any]) -> Run:
     scope = {}
     if ref := asked.get("project"):
-        scope["project"] = get_by_ref(actor, Project, ref)
-    scenario = get_by_ref(actor, Scenario, asked["scenario"], roles.RUN_START, **scope)
+        with _naming("project"):
+            scope["project"] = get_by_ref(actor, Project, ref)
+    with _naming("scenario"):
+        scenario = get_by_ref(actor, Scenario, asked["scenario"], roles.RUN_START, **scope)
     parsed = loads.parse({name: asked[name] for name in loads.RAW_FIELDS if name in asked})
     if parsed.problems:
         loads.refuse(parsed.problems)
@@ -258,6 +264,15 @@ def _start(actor: Actor, asked: dict[str, Any]) -> Run:
         by=actor,
     )
     return selectors.presented(Run.objects.filter(pk=run.pk)).get()
+
+
+@contextmanager
+def _naming(field: str) -> Iterator[None]:
+    """Of a body: which of its fields names what is missing."""
+    try:
+        yield
+    except Missing as missing:
+        raise Missing(fields={field: [missing.message]}) from None
 
 
 def _version(scenario: Scenario, number: int | None) -> ScenarioVersion | None:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from apps.core.errors import Invalid
 from apps.runs import series
+from apps.runs.models import Run
 from apps.runs.series import Line, Window
 
 MAX_LINES = 100
@@ -18,24 +19,40 @@ MAX_LINES = 100
 INDEX_DIGITS = 4
 """More than a thousand endpoints are not told apart."""
 WHOLE_DIGITS = 9
+MAX_NAME_CHARS = 100
+"""Of a parameter that a client made up."""
 TOGETHER = re.compile(r"[+ ]")
 """Between endpoints that are taken together; a `+` in an address arrives as a blank."""
 DEFAULT_METRICS = ("rps", "failures_per_s", "p95_ms")
 
 
-def lines(request: Request) -> list[Line]:
+def only(request: Request, *known: str) -> None:
+    """Refuse parameters that are not known here: silence would hide a typing error."""
+    unknown = sorted(set(request.GET) - set(known))
+    if not unknown:
+        return
+    sentence = _("There is no such parameter here.")
+    if known:
+        sentence = _("There is no such parameter here; there are: %(all)s.") % {"all": ", ".join(known)}
+    names = [name.replace("\0", "?")[:MAX_NAME_CHARS] for name in unknown]
+    message = _("“%(name)s”: %(sentence)s") % {"name": names[0], "sentence": sentence}
+    raise Invalid(message, code="unknown_parameter", fields={name: [sentence] for name in names})
+
+
+def lines(request: Request, run: Run) -> list[Line]:
     """`endpoint=null&endpoint=3,4&endpoint=1+4`; all together when there is none."""
     asked = [part for text in request.GET.getlist("endpoint") for part in text.split(",")] or ["null"]
     parts = [TOGETHER.split(text) for text in asked]
     is_known = all(part == ["null"] or all(map(_is_index, part)) for part in parts)
     if not is_known or sum(map(len, parts)) > MAX_LINES:
         _refuse("endpoint", _("“endpoint” must be indexes or null, at most %(limit)d.") % {"limit": MAX_LINES})
+    _refuse_strangers({int(text) for part in parts if part != ["null"] for text in part}, run)
     return list(dict.fromkeys(_line(part) for part in parts))
 
 
-def line(request: Request) -> Line:
+def line(request: Request, run: Run) -> Line:
     """One of them."""
-    found = lines(request)
+    found = lines(request, run)
     if len(found) > 1:
         _refuse("endpoint", _("“endpoint” must be one here; join indexes with + to take them together."))
     return found[0]
@@ -46,7 +63,8 @@ def metrics(request: Request) -> list[str]:
     text = request.GET.get("metrics", "")
     names = list(dict.fromkeys(name for name in text.split(",") if name)) or list(DEFAULT_METRICS)
     if unknown := [name for name in names if name not in series.metric_names()]:
-        _refuse("metrics", _("“%(name)s” is not a metric.") % {"name": unknown[0][:50]}, code="bad_metric")
+        values = {"name": unknown[0][:50], "all": ", ".join(series.metric_names())}
+        _refuse("metrics", _("“%(name)s” is not a metric; there are: %(all)s.") % values, code="bad_metric")
     return names
 
 
@@ -86,6 +104,15 @@ def moment(request: Request, name: str) -> int | None:
         return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError, OSError):
         _refuse(name, _("“%(name)s” must be a time such as 2026-01-31T12:00:00Z.") % {"name": name})
+
+
+def _refuse_strangers(asked: set[int], run: Run) -> None:
+    if not asked:
+        return
+    strangers = sorted(asked - set(run.endpoints.filter(index__in=asked).values_list("index", flat=True)))
+    if strangers:
+        sentence = _("This run has no endpoint %(index)d; endpoints/ lists those it has.") % {"index": strangers[0]}
+        _refuse("endpoint", sentence, code="no_endpoint")
 
 
 def _line(part: list[str]) -> Line:

@@ -59,8 +59,9 @@ class RunSeries(APIView):
         A percentile of a point is that of all requests in its step, however long the step is.
         """
         run = run_for(request, pk)
+        questions.only(request, "endpoint", "metrics", "from", "to", "points", "band")
         points = questions.whole(request, "points", default=series.DEFAULT_POINTS, most=series.MAX_POINTS)
-        window, lines = questions.window(request, points), questions.lines(request)
+        window, lines = questions.window(request, points), questions.lines(request, run)
         metrics, band = questions.metrics(request), questions.flag(request, "band")
         return Response(reading.figures(run, window, lines=lines, metrics=metrics, band=band))
 
@@ -72,6 +73,7 @@ class RunSummary(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the totals of a window: of all, by endpoint, and how often each error came."""
         run = run_for(request, pk)
+        questions.only(request, "from", "to")
         return Response(summary.answer(reading.tally(run, questions.window(request))))
 
 
@@ -90,9 +92,10 @@ class RunHeatmap(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         """Count requests by time and response time. A run of the `csv` collector has no such counts: 409."""
         run = run_for(request, pk)
+        questions.only(request, "endpoint", "from", "to", "columns", "rows")
         columns = questions.whole(request, "columns", default=heatmap.DEFAULT_COLUMNS, most=heatmap.MAX_COLUMNS)
         rows = questions.whole(request, "rows", default=heatmap.DEFAULT_ROWS, most=heatmap.MAX_ROWS)
-        window, line = questions.window(request, columns), questions.line(request)
+        window, line = questions.window(request, columns), questions.line(request, run)
         return Response(reading.heatmap_of(run, window, line=line, rows=rows))
 
 
@@ -110,8 +113,9 @@ class RunDistribution(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         """Count the requests of a window by response time. A run of the `csv` collector has no such counts: 409."""
         run = run_for(request, pk)
+        questions.only(request, "endpoint", "from", "to", "bins")
         bins = questions.whole(request, "bins", default=heatmap.DEFAULT_BINS, most=heatmap.MAX_ROWS)
-        window, line = questions.window(request), questions.line(request)
+        window, line = questions.window(request), questions.line(request, run)
         return Response(reading.distribution_of(run, window, line=line, bins=bins))
 
 
@@ -121,7 +125,9 @@ class RunPhases(APIView):
     @extend_schema(responses=PhasesOut)
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the phases of a run in order of time, each with its totals."""
-        return Response({"phases": reading.phases_of(run_for(request, pk))})
+        run = run_for(request, pk)
+        questions.only(request)
+        return Response({"phases": reading.phases_of(run)})
 
 
 class RunFile(APIView):
@@ -135,7 +141,10 @@ class RunFile(APIView):
         parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH, enum=sorted(exports.PUBLIC_FILES))],
     )
     def get(self, request: Request, pk: UUID, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
-        """Download a file: Locust's report, its CSVs and log as they were kept; report.json and junit.xml made now."""
+        """Download a file: Locust's report, its CSVs and log as they were kept; report.json and junit.xml made now.
+
+        What is kept at the end only: 409 `run_active` until the run is over.
+        """
         run = run_for(request, pk)
         if name == "report.json":
             return _attachment(json.dumps(report(run), indent=2), "application/json", run, name)

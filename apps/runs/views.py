@@ -8,11 +8,13 @@ from csp.decorators import csp_replace
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from apps.core.errors import Missing
+from apps.core.errors import Conflict, Missing
 from apps.runs import exports, framed, selectors, services
 from apps.runs.models import Artifact, Run
+from apps.runs.states import ACTIVE
 from apps.teams import roles
 from apps.teams.access import get_for, may
 from apps.teams.pages import PageRequest
@@ -76,12 +78,17 @@ def report(request: PageRequest, pk: UUID) -> HttpResponse | FileResponse:
 
 
 def artifact_response(run: Run, name: str) -> HttpResponse | FileResponse | StreamingHttpResponse:
-    """The download of one file of a run. Raises Missing."""
+    """The download of one file of a run. Raises Missing, Conflict."""
     return exports.download(_kept(run, name), prefix=f"{run.scenario.slug}-{run.number}")
 
 
 def _kept(run: Run, name: str) -> Artifact:
-    kept = run.artifacts.filter(name=name).first() if name in exports.PUBLIC_FILES else None
+    if name not in exports.PUBLIC_FILES:
+        raise Missing
+    kept = run.artifacts.filter(name=name).first()
+    if kept is None and run.state in ACTIVE:
+        sentence = _("The run is still on; %(name)s is there when it is over.") % {"name": name}
+        raise Conflict(sentence, code="run_active")
     if kept is None:
         raise Missing
     return kept

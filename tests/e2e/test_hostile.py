@@ -42,7 +42,7 @@ PARTS = (
     "heatmap/",
     "distribution/",
     "report.json",
-    f"series/?metrics={METRICS}&endpoint=null&endpoint=0&endpoint=1&band=1",
+    f"series/?metrics={METRICS}&endpoint=null&endpoint=0&band=1",
 )
 NAMED = {"bad_rows", "samples_lost", "bad_values", "left_unread"}
 """Warnings by which a forged line is named."""

@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
 
-from apps.runs import exports, junit
+from apps.runs import exports, junit, series
 from apps.runs.exports import harmless, harmless_csv
 from apps.runs.models import Run
 from apps.runs.states import State
@@ -70,7 +70,15 @@ def test_it_names_the_parameter_that_is_wrong(tess_client: Client, run: Run, que
     assert list(answer.json()["fields"]) == [field]
 
 
+def test_a_metric_that_is_none_is_told_which_there_are(tess_client: Client, run: Run) -> None:
+    body = get(tess_client, run, "series/?metrics=rps,speed").json()
+    assert body["code"] == "bad_metric" and "“speed”" in body["message"]
+    assert all(f" {name}" in body["message"] for name in series.metric_names())
+
+
 def test_it_answers_for_several_endpoints(tess_client: Client, run: Run) -> None:
+    for index in (0, 3):
+        EndpointFactory.create(run=run, index=index)
     query = "endpoint=null&endpoint=0,3,3,null&metrics=rps,p95,rps&from=2026-01-31T12:00:00Z&to=1800000000&points=10"
     body = get(tess_client, run, f"series/?{query}").json()
     assert [line["endpoint"] for line in body["series"]] == [None, 0, 3]
@@ -164,6 +172,19 @@ def test_a_file_that_is_not_there_is_missing(tess_client: Client, run: Run, name
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert tess_client.get(f"/runs/{run.pk}/files/{name}").status_code == 404
     assert tess_client.get(f"/runs/{run.pk}/report/").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["stats.csv", "report.html"])
+def test_a_file_of_a_run_that_is_on_is_said_to_come(
+    tess_client: Client, charlie_client: Client, run: Run, name: str
+) -> None:
+    Run.objects.filter(pk=run.pk).update(state=State.RUNNING)
+    answer = get(tess_client, run, name)
+    assert (answer.status_code, answer.json()["code"]) == (409, "run_active")
+    assert f"{name} is there when it is over" in answer.json()["message"]
+    assert tess_client.get(f"/runs/{run.pk}/files/{name}").status_code == 409
+    assert get(charlie_client, run, name).status_code == 404
+    assert get(tess_client, run, "secret_key").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,14 @@ def test_it_names_the_field_that_is_wrong(tess_client: Client, given: dict[str, 
     assert not Run.objects.exists() and not RunEvent.objects.exists()
 
 
+@pytest.mark.parametrize(("given", "field"), [({"scenario": "nope"}, "scenario"), ({"project": "nope"}, "project")])
+@pytest.mark.usefixtures("version")
+def test_it_names_the_field_of_what_is_not_there(tess_client: Client, given: dict[str, str], field: str) -> None:
+    answer = post(tess_client, RUNS, {"scenario": "checkout", **given})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert list(answer.json()["fields"]) == [field]
+
+
 @pytest.mark.parametrize("text", ['{"scenario":"checkout","spawn_rate":NaN}', "[]", "{", "1e999", '"x"'])
 @pytest.mark.usefixtures("version")
 def test_it_refuses_what_is_no_request(tess_client: Client, text: str) -> None:

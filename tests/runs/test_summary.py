@@ -17,7 +17,7 @@ from apps.runs.kept import Kept, _size
 from apps.runs.models import Run
 from apps.runs.series import Window
 from apps.scenarios.models import Collector, Scenario
-from tests.factories import RunFactory
+from tests.factories import EndpointFactory, RunFactory
 from tests.runs.makers import T0, seconds, timed
 from workers.sketch import merged, percentiles
 
@@ -150,7 +150,10 @@ def get(client: Client, run: Run, path: str) -> Any:
 
 @pytest.fixture
 def run(scenario: Scenario) -> Run:
-    return recorded(ROWS, scenario=scenario)
+    run = recorded(ROWS, scenario=scenario)
+    for index in range(3):
+        EndpointFactory.create(run=run, index=index)
+    return run
 
 
 @pytest.mark.parametrize("query", ["", "?columns=50&rows=10", "?endpoint=1", "?endpoint=0%2B1", "?endpoint=0+2&rows=1"])
@@ -202,7 +205,7 @@ def test_seconds_without_a_request_have_no_edges(tess_client: Client, scenario: 
     assert not any(body["counts"])
 
 
-@pytest.mark.parametrize("path", ["heatmap/", "distribution/", "distribution/?endpoint=3", "summary/", "phases/"])
+@pytest.mark.parametrize("path", ["heatmap/", "distribution/", "summary/", "phases/"])
 def test_a_run_without_figures_has_none(tess_client: Client, scenario: Scenario, path: str) -> None:
     answer = get(tess_client, RunFactory.create(scenario=scenario), path)
     assert answer.status_code == 200
@@ -245,6 +248,42 @@ def test_it_names_the_parameter_that_is_wrong(tess_client: Client, run: Run, pat
     assert answer.status_code == 400
     assert list(answer.json()["fields"]) == [field]
     assert answer.json()["fields"][field][0]
+
+
+@pytest.mark.parametrize("query", ["endpoint=99", "endpoint=0%2B99", "endpoint=99%2B1"])
+@pytest.mark.parametrize("path", ["series/", "heatmap/", "distribution/"])
+def test_an_endpoint_that_the_run_does_not_have_is_named(
+    tess_client: Client, run: Run, scenario: Scenario, path: str, query: str
+) -> None:
+    EndpointFactory.create(run=RunFactory.create(scenario=scenario), index=99)  # of another run
+    answer = get(tess_client, run, f"{path}?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "no_endpoint")
+    assert "no endpoint 99" in answer.json()["fields"]["endpoint"][0]
+
+
+KNOWN = {
+    "series/": "endpoint, metrics, from, to, points, band",
+    "summary/": "from, to",
+    "heatmap/": "endpoint, from, to, columns, rows",
+    "distribution/": "endpoint, from, to, bins",
+    "phases/": "",
+    "log/": "after, level, search",
+}
+
+
+@pytest.mark.parametrize("path", KNOWN)
+def test_a_parameter_that_is_not_known_is_named_with_those_that_are(tess_client: Client, run: Run, path: str) -> None:
+    answer = get(tess_client, run, f"{path}?metric=p95")
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown_parameter")
+    assert "“metric”" in answer.json()["message"] and list(answer.json()["fields"]) == ["metric"]
+    assert KNOWN[path] in answer.json()["fields"]["metric"][0]
+
+
+@pytest.mark.parametrize("path", KNOWN)
+def test_the_documented_parameters_are_the_known_ones(tess_client: Client, path: str) -> None:
+    schema = tess_client.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    documented = schema["paths"][f"/api/v1/runs/{{id}}/{path}"]["get"].get("parameters", [])
+    assert {one["name"] for one in documented if one["in"] == "query"} == set(filter(None, KNOWN[path].split(", ")))
 
 
 # --- what is remembered -------------------------------------------------------------------------------------------
