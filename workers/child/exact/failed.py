@@ -13,13 +13,13 @@ from locust.contrib.fasthttp import FastResponse
 from requests import Response
 
 from .errors import Kind
-from .masking import Masking
+from .masking import OVERLAP_CHARS, Masking
 from .values import clean
 
 SAMPLES_PER_ERROR = 20
 MAX_SAMPLES = 2_000
-WRITTEN_A_SECOND = 50
-"""One costs up to a millisecond."""
+SPENT_A_SECOND = 0.004
+"""One takes half a millisecond, two at most: users wait for the one that is being written."""
 MAX_LINE_BYTES = 16_000
 MAX_BODY_CHARS = 4_096
 MAX_URL_CHARS = 2_000
@@ -35,8 +35,6 @@ class Failed:
     def __init__(self, path: str, secrets: Iterable[str]) -> None:
         self._path = path
         self._masking = Masking(secrets)
-        self._spare = self._masking.longest + 1
-        """Characters that are noted beyond those that are kept: a secret at the cut must be known for one."""
         self._noted: deque[dict[str, Any]] = deque()
         self._taken = 0
 
@@ -46,25 +44,34 @@ class Failed:
         kind.samples += 1
         self._taken += 1
         try:
-            self._noted.append(
-                {"error": kind.index, "t": time.time(), "method": method, **_facts(request, self._spare)}
-            )
+            self._noted.append({"error": kind.index, "t": time.time(), "method": method, **_facts(request)})
         except Exception:
             return  # a response of the script's own making
 
-    def write(self, pause: Callable[[], None], most: int = WRITTEN_A_SECOND) -> None:
-        """A line for each that was noted. What a full disk does not take is lost: it is only an example."""
-        for _ in range(min(most, len(self._noted))):
-            try:
-                line = _spell(self._masked(self._noted.popleft()))
-                file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-                try:
-                    os.write(file, line)
-                finally:
-                    os.close(file)
-            except Exception:  # noqa: S110 - an example is no reason to end the load
-                pass
+    def write(
+        self, pause: Callable[[], None], most: int | None = None, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """A line for each that was noted: so many, or as many as may be written in a second of the load."""
+        left = SPENT_A_SECOND
+        for _ in range(len(self._noted) if most is None else min(most, len(self._noted))):
+            began = clock()
+            self._write_one()
+            left -= clock() - began
             pause()
+            if most is None and left <= 0:
+                return
+
+    def _write_one(self) -> None:
+        """What a full disk does not take is lost: it is only an example."""
+        try:
+            line = _spell(self._masked(self._noted.popleft()))
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.write(file, line)
+            finally:
+                os.close(file)
+        except Exception:  # noqa: S110 - an example is no reason to end the load
+            pass
 
     def _masked(self, note: dict[str, Any]) -> dict[str, Any]:
         masking = self._masking
@@ -77,15 +84,15 @@ class Failed:
         }
 
 
-def _facts(request: Mapping[str, Any], spare: int) -> dict[str, Any]:
+def _facts(request: Mapping[str, Any]) -> dict[str, Any]:
     response = request.get("response")
     facts: dict[str, Any] = {"status": None, "request_headers": {}, "response_headers": {}, "body": b""}
     url, body = request.get("url"), None
     if isinstance(response, (Response, FastResponse)):
         sent = response.request
         facts["status"] = _status(response)
-        facts["request_headers"] = _headers(sent, spare)
-        facts["response_headers"] = _headers(response, spare)
+        facts["request_headers"] = _headers(sent)
+        facts["response_headers"] = _headers(response)
         body = _read_body(response)
         url = getattr(sent, "url", None) or url
     length = None if body is None else len(body)
@@ -93,9 +100,9 @@ def _facts(request: Mapping[str, Any], spare: int) -> dict[str, Any]:
         body, length = b"", _announced(facts["response_headers"])
     return {
         **facts,
-        "url": clean(url, MAX_URL_CHARS + spare) if url else "",
+        "url": clean(url, MAX_URL_CHARS + OVERLAP_CHARS) if url else "",
         "response_ms": request.get("response_ms"),
-        "body": body[: (MAX_BODY_CHARS + spare) * UTF8_BYTES],
+        "body": body[: (MAX_BODY_CHARS + OVERLAP_CHARS) * UTF8_BYTES],
         "body_bytes": length,
     }
 
@@ -106,13 +113,14 @@ def _status(response: Any) -> int | None:
     return status if isinstance(status, int) and status else None
 
 
-def _headers(message: Any, spare: int) -> dict[str, str]:
+def _headers(message: Any) -> dict[str, str]:
     headers = getattr(message, "headers", None)
     if headers is None:
         return {}
     items = list(headers.items())[:MAX_HEADERS]
     return {
-        clean(_plain(name), MAX_HEADER_CHARS): clean(_plain(value), MAX_HEADER_CHARS + spare) for name, value in items
+        clean(_plain(name), MAX_HEADER_CHARS): clean(_plain(value), MAX_HEADER_CHARS + OVERLAP_CHARS)
+        for name, value in items
     }
 
 
