@@ -157,6 +157,10 @@ def test_no_more_is_searched_than_what_is_kept(monkeypatch: pytest.MonkeyPatch) 
     assert all("_pattern" not in vars(value) for value in known._values)  # none was so much as compiled
 
 
+def test_headers_are_bounded_together() -> None:
+    assert 5 < len(Masking().headers({f"H{number}": "-" * 9_000 for number in range(50)}, 50, 500)) < 10
+
+
 WRITE = """
 import sys
 from workers.child.exact.failed import SPENT_A_SECOND, Failed

@@ -23,6 +23,8 @@ MAX_SPELLED_CHARS = 20
 OVERLAP_CHARS = HEAD_CHARS * MAX_SPELLED_CHARS
 """What is searched beyond what is kept: a secret that begins in what is kept must be known for one."""
 MAX_INDENT = 40
+MAX_HEADERS_CHARS = 12_000
+"""Of all headers together: more would not fit into the line of an example anyway."""
 MIN_BASE64_CHARS = 6
 """Fewer would be found in any text."""
 
@@ -151,8 +153,12 @@ class Masking:
         return self._masked(text, max_chars, self._values)
 
     def headers(self, headers: Mapping[str, str], max_headers: int, max_chars: int) -> dict[str, str]:
-        kept = list(headers.items())[:max_headers]
-        searched = max_chars + OVERLAP_CHARS
+        kept, searched, left = [], max_chars + OVERLAP_CHARS, MAX_HEADERS_CHARS
+        for name, value in list(headers.items())[:max_headers]:
+            left -= len(name[:searched]) + len(value[:searched])
+            if left < 0:
+                break
+            kept.append((name, value))
         together = "\n".join(f"{name[:searched]}\n{value[:searched]}" for name, value in kept)
         values = [value for value in self._values if any(self._known([value], together))]
         return {
