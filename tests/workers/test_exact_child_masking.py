@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from requests.utils import requote_uri
 
 from workers.child.exact import masking
-from workers.child.exact.masking import MASK, OVERLAP_CHARS, Masking, Span, is_secret
+from workers.child.exact.masking import OVERLAP_CHARS, Masking
+from workers.child.exact.named import is_secret
+from workers.child.exact.spellings import MASK, Span
 
 HARMLESS = st.text(st.sampled_from("0123456789"), max_size=300)
 

@@ -1,148 +1,29 @@
-"""Takes secrets out of what is kept of a failing request. Pure.
-
-Each rule finds spans of the text as it was; they are replaced together. The text is cut before it is searched, so a
-long answer costs no more than a short one, and no pattern goes back: an answer may be made to be slow.
-"""
+"""Takes secrets out of what is kept of a failing request. Pure."""
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
-from html.entities import codepoint2name
-from typing import NamedTuple
-from urllib.parse import unquote
 
-MASK = "***"
+from .named import is_secret, named_spans
+from .spellings import HEAD_CHARS, MASK, MAX_SPELLED_CHARS, Span, Value
+
 MIN_SECRET_CHARS = 4
-HEAD_CHARS = 64
-"""A long secret is known by its beginning, wherever the rest of it ends."""
-MAX_SPELLED_CHARS = 20
-"""Of one character: four bytes, each with its percent sign escaped as well (`%25F0`)."""
 OVERLAP_CHARS = HEAD_CHARS * MAX_SPELLED_CHARS
 """What is searched beyond what is kept: a secret that begins in what is kept must be known for one."""
-MAX_INDENT = 40
 MAX_HEADERS_CHARS = 12_000
 """Of all headers together: more would not fit into the line of an example anyway."""
-MIN_BASE64_CHARS = 6
-"""Fewer would be found in any text."""
 
-ROOTS = (
-    "token|secret|password|passwd|passphrase|passcode|cookie|credential|signature|session|sessid|apikey|privatekey"
-    "|accesskey|csrf|xsrf|authoriz|authoris|authentic"
-)
-"""They make a name secret wherever they stand in it."""
-WORDS = {
-    "pass", "pwd", "jwt", "sig", "sid", "sess", "otp", "totp", "pin", "key", "auth", "oauth", "bearer", "pw",
-    "passwort", "psk", "mfa", "dsn", "cvv", "cvc",
-}  # fmt: skip
-"""They do so as words of their own: `userPin` and `user_pin`, but not `pinned`."""
-
-_ROOT = re.compile(ROOTS, re.IGNORECASE)
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]++|[A-Z]")
-_X_ACCESS = re.compile(r"x[-_]?access", re.IGNORECASE)
-
-_LINE_END = r"(?:\r?\n|\\++r\\++n|\\++n)"
-"""Also as JSON spells it."""
-_USERINFO = re.compile(r"://([^/?#@\s\"']*(?:@[^/?#@\s\"']*)*)@")
-_CREDENTIALS = re.compile(r"[Bb](?i:earer|asic)(?:\s|%20|\+)++([\w.~+/=-]{8,})")
-_FIELD_BACKWARDS = re.compile(r"=(?<!==)([ \t]*+)([\w.\[\]%-]++)")
-"""`name=` of a query, a form, an attribute; `name = ` of a settings file. Names are looked for from what follows them,
-which is rarer than what may be a name: that takes a fifth of the time."""
-_SPACED = re.compile(r">?[ \t]*+")
-_FIELD_VALUE = re.compile(r"(\\*+[\"'])?+(?(1)|[^&;#\s\"'<>\\]++)")
-_MEMBER_BACKWARDS = re.compile(r"([:,>])=?+\s*+([\"'])(\\{0,15}+)([^\"'\n]{1,130}+)\2\3(?:\s*+([\[(]))?+")
-"""The name of a member of an object, in either quotes, also of one that stands in a string; the first of a pair."""
-_LINE_BACKWARDS = re.compile(r":(?<!//:)[ \t]*+([\w.-]{1,60}+)(?![\w.-])")
-_LINE_START_BACKWARDS = re.compile(r"([ \t<>*-]*+)(\n|n\\|)(?(2)|$)")
-_BLOCK = re.compile(r"[|>]?[+-]?\d?[ \t]*+(?=\r?\n)")
-_TO_LINE_END = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))*+")
-_TO_QUOTE = {
-    '"': re.compile(r'(?:[^\r\n\\"]|\\[^rn])*+'),
-    "'": re.compile(r"(?:[^\r\n\\']|\\[^rn])*+"),
-}
-_ELEMENT = re.compile(r"(?:<|&lt;|\\u003[cC])(?:[\w-]{1,60}+:)?+([\w.-]{1,60}+)[^<>&\\/]*+(?:>|&gt;|\\u003[eE])")
-_TAG = re.compile(r"<[A-Za-z][^<>]*+")
-_TAG_NAME = re.compile(r"\b(?:name|key|id|property)\s*+=\s*+[\"']?+([\w.\[\]:-]++)", re.IGNORECASE)
-_TAG_VALUE = re.compile(
-    r"[vVcC](?:(?<=[vV])alue|(?<=[cC])ontent)\s*+=\s*+(?:\"([^\"]*+)|'([^']*+)|([^\s\"'>]++))", re.IGNORECASE
-)
-_PART = re.compile(
-    rf"name=\\*+\"([^\"\\\r\n]{{1,100}}+)\\*+\"[^\r\n\\]{{0,200}}+(?:{_LINE_END}[^\r\n\\]{{1,200}}+){{0,3}}+{_LINE_END}{{2}}"
-)
-"""The head of a part of a multipart form."""
-_PART_END = re.compile(rf"{_LINE_END}--")
-_SPACE = re.compile(r"\s*+")
-_BLANKS = re.compile(r"[ \t]*+")
-_QUOTE = re.compile(r"\\{0,15}+[\"']")
-_SCALAR = re.compile(r"[^\s,}\])\"'\\]++")
-_PIECE = re.compile(r"[A-Za-z0-9]{1,64}+")
-_DELIMITER = re.compile(r"[\s\"'<>]")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{8}")
-_BASE64_WHOLE = re.compile(r"[A-Za-z0-9+/]*+={0,2}")
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _FROM_URL_SAFE = str.maketrans("-_", "+/")
 
 
-class Span(NamedTuple):
-    start: int
-    end: int
-    instead: str = MASK
-
-
-class Value:
-    """A secret value, in whatever way its characters are spelled: in URLs, JSON, HTML, or several of them at once."""
-
-    def __init__(self, value: str) -> None:
-        self._head, self._rest = value[:HEAD_CHARS], value[HEAD_CHARS:]
-        self.anchor = max(_PIECE.findall(self._head), key=len, default="")
-        """Letters and digits stand for themselves in all spellings: without these there is nothing to look for."""
-        self._base64 = list(_base64_cores(self._head.encode("utf-8", "replace")))
-
-    def spans(self, text: str) -> Iterator[Span]:
-        if self.anchor not in text:
-            return
-        done = 0
-        for found in self._pattern.finditer(text):
-            if found.start() >= done:
-                done = self._end(text, found.end())
-                yield Span(found.start(), done)
-
-    def base64_spans(self, text: str) -> Iterator[Span]:
-        """With all that is encoded together with it, as in `user:password`."""
-        for core in self._base64:
-            at = text.find(core)
-            while at >= 0:
-                before = _NOT_BASE64.search(text[:at][::-1])
-                end = _matched(_BASE64_WHOLE, text, at)
-                yield Span(at - before.start() if before else 0, end)
-                at = text.find(core, end)
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("".join(map(_spelled, re.findall(r"\\+|[^\\]", self._head, re.DOTALL))))
-
-    def _end(self, text: str, at: int) -> int:
-        """Where the rest of a long one ends: its runs of letters and digits follow, with room for spelt characters."""
-        done = 0
-        for piece in _PIECE.finditer(self._rest):
-            if at >= len(text):
-                return at
-            room = (piece.start() - done) * MAX_SPELLED_CHARS
-            found = text.find(piece[0], at, at + room + len(piece[0]))
-            if found < 0:
-                delimiter = _DELIMITER.search(text, at)
-                return delimiter.start() if delimiter else len(text)
-            at, done = found + len(piece[0]), piece.end()
-        if done == len(self._rest):
-            return at
-        delimiter = _DELIMITER.search(text, at, at + (len(self._rest) - done) * MAX_SPELLED_CHARS)
-        return delimiter.start() if delimiter else min(len(text), at + (len(self._rest) - done) * MAX_SPELLED_CHARS)
-
-
 class Masking:
-    """Masks what has a secret name, and the given values wherever they stand."""
+    """Masks what has a secret name, and the given values wherever they stand.
+
+    Each rule finds spans of the text as it was; they are replaced together. The text is cut before it is searched, so a
+    long answer costs no more than a short one, and no pattern goes back: an answer may be made to be slow.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         stripped = {secret.strip() for secret in secrets}
@@ -180,190 +61,6 @@ class Masking:
                 yield from value.base64_spans(normal)
 
 
-@lru_cache(maxsize=4_096)
-def is_secret(name: str) -> bool:
-    """Whether what has this name is not to be seen; the name may be as JSON or a form spells it."""
-    if "\\" in name:
-        name = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), name)
-    if "%" in name:
-        name = unquote(name)
-    if _ROOT.search(name) or _X_ACCESS.match(name):
-        return True
-    words = (word.lower() for word in _WORD.findall(name))
-    return any(word in WORDS or word.removesuffix("s") in WORDS for word in words)
-
-
-def named_spans(text: str) -> list[Span]:
-    """Values of secret names, in all structures we know; takes time in proportion to the text."""
-    return [
-        *(Span(*found.span(1)) for found in _USERINFO.finditer(text)),
-        *(Span(*found.span(1)) for found in _CREDENTIALS.finditer(text)),
-        *_fields(text, text[::-1]),
-        *_members(text, text[::-1]),
-        *_lines(text, text[::-1]),
-        *(_elements(text) if "<" in text or "&lt;" in text or "\\u003" in text else ()),
-        *(_tags(text) if "<" in text else ()),
-        *(_parts(text) if 'name="' in text or 'name=\\' in text else ()),
-    ]  # fmt: skip
-
-
-def _backwards(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
-    """What is found in a text that is turned round, from its beginning, and where each ends there."""
-    for found in reversed(list(pattern.finditer(text))):
-        yield len(text) - found.start(), found
-
-
-def _fields(text: str, turned: str) -> Iterator[Span]:
-    done = 0
-    for end, found in _backwards(_FIELD_BACKWARDS, turned):
-        name = found[2][::-1]
-        if end <= done or not (is_secret(name) or (name == "code" and not found[1])):  # OAuth's `?code=`
-            continue
-        value = _FIELD_VALUE.match(text, _matched(_SPACED, text, end) if found[1] else end)
-        if value:
-            done = _string_end(text, value.end(), value[1]) if value[1] else value.end()
-            yield Span(value.start(), done, f"{value[1] or ''}{MASK}{value[1] or ''}")
-
-
-def _members(text: str, turned: str) -> Iterator[Span]:
-    done = 0
-    for end, found in _backwards(_MEMBER_BACKWARDS, turned):
-        is_pair = found[1] == ","
-        if end <= done or (is_pair and not found[5]) or not is_secret(found[4][::-1]):
-            continue
-        quotes = found[3] + found[2]
-        start, done = _value(text, end, quotes)
-        if done > start:
-            yield Span(start, done, f"{quotes}{MASK}{quotes}")
-
-
-def _lines(text: str, turned: str) -> Iterator[Span]:
-    """`Name: value`, of headers, YAML, JavaScript and prose."""
-    done = 0
-    for end, found in _backwards(_LINE_BACKWARDS, turned):
-        name, named_at = found[1][::-1], len(text) - found.end()
-        if text[named_at - 1 : named_at] == "\\" and name[0] in "nrt":  # a line of a text that JSON spells
-            name, named_at = name[1:], named_at + 1
-        if end <= done or not is_secret(name):
-            continue
-        start = _matched(_BLANKS, text, end)
-        done = _line_end(text, named_at, name.lower(), start)
-        if done > start:
-            yield Span(start, done)
-
-
-def _line_end(text: str, named_at: int, name: str, start: int) -> int:
-    opener = text[named_at - 1 : named_at]
-    if opener in _TO_QUOTE:
-        return _matched(_TO_QUOTE[opener], text, start)
-    indent = _indent(text, named_at)
-    if indent is not None:
-        block = _BLOCK.match(text, start)
-        return _matched(_deeper(indent), text, block.end() if block else _matched(_TO_LINE_END, text, start))
-    if "-" in name or name in ("cookie", "authorization"):
-        return _matched(_TO_QUOTE['"'], text, start)
-    return _value(text, start, '"')[1]
-
-
-def _indent(text: str, at: int) -> int | None:
-    """How far a name stands from the beginning of its line; None if something is before it."""
-    found = _LINE_START_BACKWARDS.match(text[max(0, at - MAX_INDENT) : at][::-1])
-    if not found or (not found[2] and found.end() < at):
-        return None
-    return len(found[1])
-
-
-@lru_cache(maxsize=64)
-def _deeper(indent: int) -> re.Pattern[str]:
-    return re.compile(rf"(?:\r?\n[ \t]{{{indent + 1},}}+[^\r\n]*+)*+")
-
-
-def _elements(text: str) -> Iterator[Span]:
-    done = 0
-    for found in _ELEMENT.finditer(text):
-        if found.start() < done or not is_secret(found[1]):
-            continue
-        close = re.compile(rf"(?:<|&lt;|\\u003[cC])\\?/(?:[\w-]{{1,60}}+:)?+{re.escape(found[1])}\b").search(
-            text, found.end()
-        )
-        done = close.start() if close else len(text)
-        if done > found.end():
-            yield Span(found.end(), done)
-
-
-def _tags(text: str) -> Iterator[Span]:
-    """`<input name="csrf" value="…">`."""
-    for found in _TAG.finditer(text):
-        values = list(_TAG_VALUE.finditer(found[0]))
-        if values and any(map(is_secret, _TAG_NAME.findall(found[0]))):
-            for value in values:
-                start, end = value.span(value.lastindex or 0)
-                if end > start:
-                    yield Span(found.start() + start, found.start() + end)
-
-
-def _parts(text: str) -> Iterator[Span]:
-    done = 0
-    for found in _PART.finditer(text):
-        if found.start() >= done and is_secret(found[1]):
-            end = _PART_END.search(text, found.end())
-            done = end.start() if end else len(text)
-            yield Span(found.end(), done)
-
-
-def _value(text: str, at: int, quotes: str) -> tuple[int, int]:
-    """From where to where the value goes that follows a name in such quotes, whole or cut off in its middle."""
-    at = _matched(_SPACE, text, at)
-    opener = _QUOTE.match(text, at)
-    if opener:
-        return at, _string_end(text, opener.end(), opener[0])
-    if text[at : at + 1] in ("{", "["):
-        return at, _nest_end(text, at, quotes)
-    return at, _matched(_SCALAR, text, at)
-
-
-def _string_end(text: str, at: int, quotes: str) -> int:
-    return _matched(_string_rest(min(len(quotes) - 1, 15), quotes[-1]), text, at)
-
-
-def _nest_end(text: str, at: int, quotes: str) -> int:
-    depth = 0
-    for found in _nest(len(quotes) - 1).finditer(text, at):
-        if found[1]:
-            depth += len(found[1])
-        elif found[2]:
-            depth -= len(found[2])
-            if depth <= 0:
-                return found.end() + depth
-    return len(text)
-
-
-@lru_cache(maxsize=64)
-def _string_rest(backslashes: int, quote_: str) -> re.Pattern[str]:
-    return re.compile(_rest_of_string(backslashes, quote_), re.DOTALL)
-
-
-@lru_cache(maxsize=32)
-def _nest(backslashes: int) -> re.Pattern[str]:
-    strings = "|".join(
-        rf"(?<!\\)\\{{{backslashes}}}{quote_}(?:{_rest_of_string(backslashes, quote_)})" for quote_ in ('"', "'")
-    )
-    return re.compile(rf"([\[{{]++)|([\]}}]++)|{strings}", re.DOTALL)
-
-
-def _rest_of_string(backslashes: int, quote_: str) -> str:
-    """Up to the quote that has as many backslashes as the first one; a longer row of them belongs to the string."""
-    if not backslashes:
-        return rf"(?:[^{quote_}\\]|\\.)*+{quote_}?"
-    inner = rf"[^{quote_}\\]++|\\++(?!{quote_})|\\{{{backslashes + 1},}}+{quote_}"
-    return rf"(?:{inner})*+(?:\\{{{backslashes}}}{quote_})?"
-
-
-def _matched(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
-
-
 def _replaced(text: str, spans: Iterable[Span], most: int) -> str:
     """The first characters of the text, without the spans; of those that overlap the first says what is put there."""
     parts, done = [], 0
@@ -374,42 +71,3 @@ def _replaced(text: str, spans: Iterable[Span], most: int) -> str:
             parts += [text[done : span.start], span.instead]
         done = max(done, span.end)
     return "".join([*parts, text[done:most]])
-
-
-@lru_cache(maxsize=1_024)
-def _spelled(char: str) -> str:
-    """A pattern for one character, or for a row of backslashes, however it is spelled."""
-    if char.isascii() and char.isalnum():
-        return char
-    if char[0] == "\\":
-        return r"(?:(?:\\++u005[cC])+|\\++|(?:%(?:25)*5[cC])+|(?:&#92;)+|(?:&#[xX]5[cC];)+)"
-    code = ord(char)
-    encoded = char.encode("utf-8", "replace")
-    units = char.encode("utf-16-be", "replace").hex()
-    escapes = ["".join(rf"\\*+(?<=\\)u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4))]
-    escapes += [rf"\\*+(?<=\\){_ESCAPES[char]}"] if char in _ESCAPES else []
-    named = codepoint2name.get(code)
-    spellings = [
-        "".join(f"%(?:25)*(?i:{byte:02x})" for byte in encoded),
-        *([f"%(?i:{code:02x})"] if 0x80 <= code <= 0xFF else []),
-        *([rf"\\*+&(?:amp;)?{named};"] if named else []),
-        rf"\\*+&(?:amp;)?#(?:0*{code}|[xX]0*(?i:{code:x}));",
-        *escapes,
-        *(["\\+"] if char == " " else []),
-        *(["\r\n", "%0[dD]%0[aA]"] if char == "\n" else []),
-        *([re.escape(encoded.decode("latin-1"))] if code >= 0x80 else []),
-        rf"\\*+{re.escape(char)}",
-    ]
-    return f"(?:{'|'.join(spellings)})"
-
-
-_ESCAPES = {"\n": r"(?:r\\++)?n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
-
-
-def _base64_cores(value: bytes) -> Iterator[str]:
-    """What is in the base64 of any text with this value, for each of the three ways in which it may begin there."""
-    for shift in range(3):
-        encoded = b64encode(b"\0" * shift + value).decode()
-        core = encoded[(shift * 8 + 5) // 6 : (shift + len(value)) * 8 // 6]
-        if len(core) >= MIN_BASE64_CHARS:
-            yield core
