@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.test import AsyncRequestFactory, RequestFactory
+from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
 from apps.core.streaming import PIECE_BYTES, StreamingMiddleware
 
@@ -71,3 +73,10 @@ def test_what_is_no_stream_or_no_asgi_is_left_alone() -> None:
     assert answered(plain) is plain and plain.content == b"x"
     stream = StreamingHttpResponse(iter([b"x"]))
     assert not answered(stream, RequestFactory().get("/")).is_async  # type: ignore[attr-defined]
+
+
+async def test_the_portal_streams_so() -> None:
+    response: Any = await AsyncClient().get("/static/js/run.js")
+    assert response.status_code == 200 and response.is_async
+    content = b"".join([part async for part in response])
+    assert content == (settings.BASE_DIR / "static/js/run.js").read_bytes()

@@ -107,13 +107,8 @@ def test_the_heatmap_shows_each_request_where_it_belongs(stack: Stack, page: Pag
 def told_apart(cells: list[dict[str, str]]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Cells before and after the first second in which most requests are slow: a busy machine makes one late, too."""
     seconds = sorted({cell["time_utc"] for cell in cells})
-    is_slow = [
-        of_all(
-            [cell for cell in cells if cell["time_utc"] == second], lambda cell: float(cell["to_ms"]) > SLOW_MS * 0.9
-        )
-        for second in seconds
-    ]
-    begin = next(second for second, share in zip(seconds, is_slow, strict=True) if share > 0.5)
+    by_second = {second: [cell for cell in cells if cell["time_utc"] == second] for second in seconds}
+    begin = next(second for second in seconds if of_all(by_second[second], is_slow) > 0.5)
     return [cell for cell in cells if cell["time_utc"] < begin], [cell for cell in cells if cell["time_utc"] > begin]
 
 
