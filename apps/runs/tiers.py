@@ -21,7 +21,7 @@ TIERS = (1, 10, 60)
 """Seconds a row."""
 PACK_SECONDS = {1: 60, 10: 1800, 60: 3600}
 """Time span of a packed block of each tier: rows few enough to read one block soon, and many enough to compress."""
-PACKING = {1: FAST, 10: Packing(LZMA, chunk_bytes=65_536), 60: Packing(LZMA, chunk_bytes=8_192)}
+PACKING = {1: FAST, 10: Packing(LZMA, chunk_bytes=65_536), 60: Packing(LZMA, chunk_bytes=8_192, with_whole=True)}
 """What is kept for long as small as can be, the rest as fast. Of minutes whole days are read, of few endpoints."""
 BLOCKS_AT_ONCE = 10
 """Read into memory together."""

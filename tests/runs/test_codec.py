@@ -155,6 +155,55 @@ def test_it_stays_small() -> None:
     assert len(encode(tens, Packing(LZMA))) / (60 * 31) < 42
 
 
+@pytest.mark.parametrize("compression", [ZLIB, LZMA])
+def test_it_ends_with_all_rows_in_one(compression: int) -> None:
+    rows = _noise(seconds=60, endpoints=12)
+    plain, packed = encode(rows, Packing(compression)), encode(rows, Packing(compression, with_whole=True))
+    assert open_block(plain).whole is None and decode(packed) == decode(plain)
+    (row,) = roll_up(rows, 60)
+    whole = open_block(packed).whole
+    assert whole is not None and list(whole.rows["t"]) == [rows[0].t]
+    assert list(whole.endpoints()) == [TOTAL, *range(12)]
+    for truth in row.cells:
+        ((_row, found),) = whole.cells(truth.endpoint)
+        assert found.sketch == truth.sketch
+        assert (found.requests, found.bytes, found.requests_low) == (truth.requests, truth.bytes, truth.requests_low)
+        assert found.sum_ms == pytest.approx(truth.sum_ms, rel=0.0002)
+    # A block of blocks is packed anew: its sum is of all of it.
+    joined = open_block(join([packed, plain], Packing(compression, with_whole=True))).whole
+    assert joined is not None and joined.cells(3)[0][1].requests == 2 * row.cells[4].requests
+    assert open_block(join([packed, plain], Packing(compression))).whole is None
+
+
+def test_one_row_is_its_own_sum() -> None:
+    rows = _noise(seconds=1, endpoints=2)
+    assert open_block(encode(rows, Packing(with_whole=True))).whole is None
+
+
+def test_it_refuses_a_sum_that_was_cut_or_changed_anywhere() -> None:
+    good = encode(_noise(seconds=3, endpoints=2), Packing(with_whole=True))
+    start = len(encode(_noise(seconds=3, endpoints=2)))
+
+    def sums(data: bytes) -> list[Cell]:
+        whole = open_block(data).whole
+        assert whole is not None
+        return [one for endpoint in whole.endpoints() for _, one in whole.cells(endpoint)]
+
+    assert len(sums(good)) == 3
+    for place in range(start, len(good)):
+        bad = bytearray(good)
+        bad[place] ^= 0xFF
+        with pytest.raises(BadBlock):
+            sums(bytes(bad))
+    for end in range(len(good)):
+        with pytest.raises(BadBlock):
+            sums(good[:end])
+    with pytest.raises(BadBlock):
+        sums(good + b"\0")
+    with pytest.raises(BadBlock):  # a sum of several rows is none
+        sums(good[:start] + encode(_noise(seconds=2, endpoints=2)))
+
+
 @given(some.binary(max_size=200), some.sampled_from([b"", b"H1", b"H2"]))
 def test_it_refuses_garbage(data: bytes, magic: bytes) -> None:
     with pytest.raises(BadBlock):

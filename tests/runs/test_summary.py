@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from apps.runs import codec, reading, summary, tiers
+from apps.runs import codec, frames, reading, summary, tiers
 from apps.runs.blocks import TOTAL, Row
-from apps.runs.kept import Kept, _size
-from apps.runs.models import Run
+from apps.runs.models import Run, SampleBlock
 from apps.runs.series import Window
 from apps.scenarios.models import Collector, Scenario
 from tests.factories import EndpointFactory, RunFactory
@@ -24,6 +23,10 @@ from workers.sketch import merged, percentiles
 pytestmark = pytest.mark.django_db
 SECONDS = 4_000
 """More than an hour: a block of minutes is full, and edges are of seconds and of tens of seconds."""
+ROUNDED = 0.0025
+"""Extremes in packed minutes; all else is much nearer."""
+AT_ONCE = 1_200
+"""Rows that are filed together, so that a block of minutes is packed of several."""
 
 
 def drawn(count: int, seed: int = 1, *, users: int = 5) -> list[Row]:
@@ -48,11 +51,11 @@ ROWS = drawn(SECONDS)
 
 def recorded(rows: list[Row], *, whole: bool = True, **fields: Any) -> Run:
     run = RunFactory.create(**fields, last_seq=rows[-1].seq, last_tick_at=datetime.fromtimestamp(rows[-1].t, UTC))
-    tiers.append(run.pk, rows)
+    for start in range(0, len(rows), AT_ONCE):
+        tiers.append(run.pk, rows[start : start + AT_ONCE])
+        tiers.close_spans(run.pk, before_t=rows[: start + AT_ONCE][-1].t // 60 * 60)
     if whole:
         tiers.close_all(run.pk)
-    else:
-        tiers.close_spans(run.pk, before_t=rows[-1].t // 60 * 60)
     return run
 
 
@@ -86,11 +89,11 @@ def test_every_number_is_of_exactly_this_window(first: int, last: int, whole: bo
     found = of(recorded(ROWS, whole=whole), first, last)
     inside = ROWS[first : last + 1]
     assert found["seconds"] == len(inside) and found["is_exact"]
-    assert found["totals"] == pytest.approx(expected(inside), rel=0.001)
+    assert found["totals"] == pytest.approx(expected(inside), rel=ROUNDED)
     known = sorted({cell.endpoint for row in inside for cell in row.cells} - {TOTAL})
     assert [line["index"] for line in found["endpoints"]] == known
     for line in found["endpoints"]:
-        assert line["totals"] == pytest.approx(expected(inside, line["index"]), rel=0.001)
+        assert line["totals"] == pytest.approx(expected(inside, line["index"]), rel=ROUNDED)
     assert found["users"] == {"low": min(row.users for row in inside), "high": max(row.users for row in inside)}
     errors = [pair for row in inside for pair in row.errors]
     assert {line["index"]: line["occurrences"] for line in found["failures"]} == {
@@ -103,7 +106,7 @@ def test_every_number_is_of_exactly_this_window(first: int, last: int, whole: bo
 def test_where_seconds_are_gone_the_window_is_of_what_is_left() -> None:
     found = of(recorded(ROWS, finest_step_s=10), 17, 3_601)
     assert (found["from"][11:19], found["to"][11:19], found["seconds"]) == ("08:00:10", "09:00:09", 3_600)
-    assert found["totals"] == pytest.approx(expected(ROWS[10:3_610]), rel=0.001)
+    assert found["totals"] == pytest.approx(expected(ROWS[10:3_610]), rel=ROUNDED)
 
 
 def test_figures_that_are_gone_are_no_figures() -> None:
@@ -124,7 +127,7 @@ def test_workers_are_added_up() -> None:
     tiers.close_all(run.pk, worker=1)
     found = of(run, 7, 290)
     both = [Row(one.seq, one.t, 0, 1, (*one.cells, *two.cells)) for one, two in zip(ROWS, others, strict=False)][7:291]
-    assert found["totals"] == pytest.approx(expected(both), rel=0.001)
+    assert found["totals"] == pytest.approx(expected(both), rel=ROUNDED)
     assert (found["seconds"], found["users"]) == (284, {"low": 7, "high": 9})
 
 
@@ -137,7 +140,7 @@ def test_percentiles_of_locust_are_said_to_be_no_exact_ones() -> None:
 def test_it_reads_as_often_however_long_the_window_is(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     run = recorded(ROWS)
     for first, last in ((None, None), (3, 3_990)):
-        with django_assert_num_queries(8 if first else 5):
+        with django_assert_num_queries(6 if first else 5):
             of(run, first, last)
 
 
@@ -286,38 +289,41 @@ def test_the_documented_parameters_are_the_known_ones(tess_client: Client, path:
     assert {one["name"] for one in documented if one["in"] == "query"} == set(filter(None, KNOWN[path].split(", ")))
 
 
-# --- what is remembered -------------------------------------------------------------------------------------------
+# --- the sum of a block -------------------------------------------------------------------------------------------
 
 
-def test_a_whole_block_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "KEPT", Kept())
+def test_an_hour_in_the_middle_is_read_from_its_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     run = recorded(ROWS)
-    first, again = of(run, 0, 3_900), of(run, 0, 3_900)
-    assert first == again
-    counted: list[summary.Part] = []
-    count = summary.count
-    monkeypatch.setattr(summary, "count", lambda part, *more: counted.append(part) or count(part, *more))  # type: ignore[func-returns-value]
-    assert of(run, 0, 3_777)["totals"] == pytest.approx(expected(ROWS[:3_778]), rel=0.001)
-    assert counted and all(part.block.rows["t"][0] > T0 for part in counted)
-    counted.clear()
-    assert of(run, 7, 3_777)["totals"] == pytest.approx(expected(ROWS[7:3_778]), rel=0.001)
-    assert any(part.step_s == 60 and part.first == T0 + 60 for part in counted)  # not all of its first hour
+    unpacked: list[int] = []
+    cells_of = frames.cells_of
+
+    def counting(block: codec.Block, **which: Any) -> frames.Cells:
+        unpacked.append(len(block.rows["t"]))
+        return cells_of(block, **which)
+
+    monkeypatch.setattr(frames, "cells_of", counting)
+    assert of(run, 0, 3_777)["totals"] == pytest.approx(expected(ROWS[:3_778]), rel=ROUNDED)
+    assert 1 in unpacked and 60 not in unpacked
 
 
-def test_what_was_not_asked_for_is_forgotten_first() -> None:
-    block = codec.open_block(codec.encode(ROWS[:60]))
-    tally = summary.count(summary.Part(block, 1, 0, 2**40))
-    counted: list[UUID] = []
-    names = [uuid4() for _ in range(3)]
-    kept = Kept(most=2 * _size(tally))
+@pytest.mark.parametrize(("first", "last"), [(0, 3_777), (7, 3_777), (0, SECONDS - 1)])
+def test_blocks_without_a_sum_tell_the_same(monkeypatch: pytest.MonkeyPatch, first: int, last: int) -> None:
+    new = recorded(ROWS)
+    monkeypatch.setattr(tiers, "PACKING", {**tiers.PACKING, 60: replace(tiers.PACKING[60], with_whole=False)})
+    old = recorded(ROWS)
+    for run, has_sum in ((new, True), (old, False)):
+        packed = SampleBlock.objects.filter(run_id=run.pk, step_s=60).earliest("first_t")
+        assert (codec.open_block(bytes(packed.data)).whole is not None) == has_sum
+    one, other = of(new, first, last), of(old, first, last)
+    assert one["totals"] == pytest.approx(other["totals"], rel=0.0003)
+    assert [line["index"] for line in one["endpoints"]] == [line["index"] for line in other["endpoints"]]
+    for mine, theirs in zip(one["endpoints"], other["endpoints"], strict=True):
+        assert mine["totals"] == pytest.approx(theirs["totals"], rel=0.0003)
 
-    def ask(name: UUID) -> None:
-        def count() -> summary.Tally:
-            counted.append(name)
-            return tally
 
-        assert kept.get(name, count) is tally
-
-    for place in (0, 1, 0, 2, 0, 1):
-        ask(names[place])
-    assert counted == [*names, names[1]]
+def test_percentiles_of_locust_are_weighted_alike_in_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = list(seconds(1, 3_700))
+    new = of(recorded(rows, collector=Collector.CSV), 0, 3_650)
+    monkeypatch.setattr(tiers, "PACKING", {**tiers.PACKING, 60: replace(tiers.PACKING[60], with_whole=False)})
+    old = of(recorded(rows, collector=Collector.CSV), 0, 3_650)
+    assert new["totals"] == pytest.approx(old["totals"], rel=ROUNDED) and new["totals"]["p95_ms"]

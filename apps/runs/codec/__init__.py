@@ -8,6 +8,7 @@ Every column is little-endian and cut into byte planes (all lowest bytes, then a
 rank resemble each other. The sketches of an endpoint are a matrix, bucket by bucket and in it cell by cell: requests
 in a bucket come at a steady rate, so neighbours in a row of the matrix resemble each other. Counts are nibbles there;
 15 means "see the overflow", a column of u32 in order of the matrix. Each section ends with a checksum of what is in it.
+A block may end with the sum of its rows, which is a block of one row.
 
 `sum_ms` keeps 15 bits of its mantissa (an error below 0.002 %), `min_ms` and `max_ms` keep 12 (0.025 %), the least
 rounded down and the most up; in a block that is to be small they keep 12 (0.013 %) and 9 (0.2 %). Bytes are stored as

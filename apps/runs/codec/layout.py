@@ -16,7 +16,7 @@ HEALTH = tuple(Health.__slots__)
 HEAD = struct.Struct("<2sBBHHHHIII")
 """Magic, compression, flags, rows, classes, endpoints, chunks, cells, errors, bytes of the section of rows."""
 MAGIC = b"H2"
-HAS_HEALTH, HAS_SKETCHES, HAS_PERCENTILES, HAS_EXTREMES = 1, 2, 4, 8
+HAS_HEALTH, HAS_SKETCHES, HAS_PERCENTILES, HAS_EXTREMES, HAS_WHOLE = 1, 2, 4, 8, 16
 
 ROW_COLUMNS = {"seq": "I", "t": "q", "users": "I", "users_low": "I", "seconds": "H", "error_counts": "H"}
 DIRECTORY = {"endpoints": "H", "cells": "H", "request_bytes": "Q"}

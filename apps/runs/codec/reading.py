@@ -15,9 +15,9 @@ from apps.runs.codec.figures import EXTREMES, figure_plan, whole_bytes
 from apps.runs.codec.layout import (
     CHUNK_COLUMNS,
     DIRECTORY,
-    HAS_EXTREMES,
     HAS_HEALTH,
     HAS_SKETCHES,
+    HAS_WHOLE,
     HEAD,
     HEALTH,
     MAGIC,
@@ -56,7 +56,7 @@ class Block:
         if (
             magic != MAGIC
             or self.compression not in (ZLIB, LZMA)
-            or self.flags >= 2 * HAS_EXTREMES
+            or self.flags >= 2 * HAS_WHOLE
             or rows > MAX_ROWS
             or classes > MAX_CLASSES
             or chunks > endpoints
@@ -66,6 +66,7 @@ class Block:
         ):
             raise BadBlock("not a block of samples")
         self._data = data
+        self._whole: Block | None = None
         self.has_sketches = bool(self.flags & HAS_SKETCHES)
         health = HEALTH if self.flags & HAS_HEALTH else ()
         plan = [
@@ -103,6 +104,15 @@ class Block:
         """The cells of one endpoint, each with the place of its row. Raises BadBlock."""
         chunk = self.chunk_for(endpoint)
         return [] if chunk is None else _cells(chunk, endpoint)
+
+    @property
+    def whole(self) -> Block | None:
+        """The cells of all rows in one, at the time of the first; None where it was not packed so. Raises BadBlock."""
+        if self._whole is None and self.flags & HAS_WHOLE:
+            self._whole = Block(self._data[self._end :])
+            if self._whole.flags & HAS_WHOLE or len(self._whole.rows["t"]) != 1:
+                raise BadBlock("a sum that is none")
+        return self._whole
 
     def heads(self) -> list[Row]:
         """The rows without their cells."""
@@ -142,7 +152,9 @@ class Block:
             self._places.append((covered, offset, offset + figures, offset + figures + sketches, raw))
             self._chunk_of.update((self.endpoints()[index], place) for index in covered)
             offset += figures + sketches
-        if offset != len(self._data) or len(self._chunk_of) != len(self.endpoints()):
+        self._end = offset
+        is_end = offset < len(self._data) if self.flags & HAS_WHOLE else offset == len(self._data)
+        if not is_end or len(self._chunk_of) != len(self.endpoints()):
             raise BadBlock("a block that was cut or changed")
 
     def _chunk(self, place: int) -> Chunk:

@@ -31,6 +31,8 @@ class Packing:
     chunk_bytes: int = 16_384
     """Of unpacked sketches, after which the next endpoint begins a new chunk: larger ones take less room, and a reader
     of one endpoint has to unpack its neighbours' too."""
+    with_whole: bool = False
+    """Whether it ends with all of its rows as one, for those who want no more than the sum of them."""
 
 
 FAST = Packing()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from apps.runs.blocks import BadBlock, Cell, Row, in_order
 from apps.runs.codec import first
-from apps.runs.codec.layout import HAS_PERCENTILES, HAS_SKETCHES, MAX_ROWS
+from apps.runs.codec.layout import HAS_PERCENTILES, HAS_SKETCHES, HAS_WHOLE, MAX_ROWS
 from apps.runs.codec.reading import Block
 from apps.runs.codec.sections import FAST, Packing
 from apps.runs.codec.writing import Writer, encode
@@ -48,7 +48,7 @@ def join(blocks: Sequence[bytes], packing: Packing = FAST) -> bytes:
         starts.append(starts[-1] + len(block.rows["t"]))
     flags = 0
     for block in opened:
-        flags |= block.flags
+        flags |= block.flags & ~HAS_WHOLE
     if flags & HAS_SKETCHES:
         flags &= ~HAS_PERCENTILES
     names = sorted({endpoint for block in opened for endpoint in block.endpoints()}, key=in_order)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from apps.runs.blocks import PERCENTILES, TOTAL, Cell, Row, in_order
+from apps.runs.blocks import LONGEST_STEP_S, PERCENTILES, TOTAL, Cell, Row, in_order, merge_cells
 from apps.runs.codec.columns import MAX, MAX_F32, planes
 from apps.runs.codec.figures import Found, figures_section, usual_bytes
 from apps.runs.codec.layout import (
@@ -16,6 +16,7 @@ from apps.runs.codec.layout import (
     HAS_HEALTH,
     HAS_PERCENTILES,
     HAS_SKETCHES,
+    HAS_WHOLE,
     HEAD,
     HEALTH,
     MAGIC,
@@ -28,6 +29,8 @@ from workers.samples import MAX_CLASSES, Health
 
 CHUNK_CELLS = 4_096
 """After so many cells the next endpoint begins a new chunk, as after `Packing.chunk_bytes`."""
+WHOLE_CHUNK_BYTES = 65_536
+"""Of the sum of a block, of which most readers want all."""
 
 
 def encode(rows: Sequence[Row], packing: Packing = FAST) -> bytes:
@@ -49,6 +52,8 @@ class Writer:
         self._heads = heads
         self._flags = flags | (HAS_HEALTH if any(row.health for row in heads) else 0)
         self._packing = packing
+        self._sums: list[Cell] | None = [] if packing.with_whole and len(heads) > 1 else None
+        self._flags |= 0 if self._sums is None else HAS_WHOLE
         self._chunks: dict[str, list[int]] = {name: [] for name in CHUNK_COLUMNS}
         self._directory: dict[str, list[int]] = {name: [] for name in DIRECTORY}
         self._bodies: list[bytes] = []
@@ -63,6 +68,9 @@ class Writer:
             self._directory["cells"].append(len(cells))
             self._directory["request_bytes"].append(usual_bytes(cells))
             self._cells += len(cells)
+            if self._sums is not None:
+                each = [cell for _, cell in cells]
+                self._sums.append(merge_cells(each, seconds=len(self._heads), step_s=LONGEST_STEP_S))
             group.append(cells)
             if self._flags & HAS_SKETCHES:
                 packed.append(pack_sketches([cell.sketch or {} for _, cell in cells]))
@@ -75,7 +83,7 @@ class Writer:
         rows = self._squeeze(self._row_section())
         counts = len(self._heads), self._class_count(), len(self._directory["cells"]), len(self._chunks["ends"])
         facts = MAGIC, self._packing.compression, self._flags, *counts, self._cells, self._error_count(), len(rows)
-        return b"".join([HEAD.pack(*facts), rows, *self._bodies])
+        return b"".join([HEAD.pack(*facts), rows, *self._bodies, self._whole()])
 
     def _close(self, group: list[Found], packed: list[PackedSketches]) -> None:
         """End a chunk."""
@@ -87,6 +95,14 @@ class Writer:
         for name, value in zip(CHUNK_COLUMNS, facts, strict=True):
             self._chunks[name].append(value)
         self._bodies += [figures, sketches]
+
+    def _whole(self) -> bytes:
+        """A block of one row, with the cells of all rows of this one."""
+        if self._sums is None:
+            return b""
+        first, last = self._heads[0], self._heads[-1]
+        row = Row(last.seq, first.t, last.users, sum(row.seconds for row in self._heads), tuple(self._sums))
+        return encode([row], Packing(self._packing.compression, self._packing.level, WHOLE_CHUNK_BYTES))
 
     def _row_section(self) -> bytes:
         heads = self._heads

@@ -26,7 +26,7 @@ from apps.runs.frames.merging import (
     rolled_up,
 )
 from apps.runs.frames.sketches import Sketches
-from apps.runs.frames.unpacking import of_block, sums_of_sketches
+from apps.runs.frames.unpacking import axis_of, cells_of, of_block, sums_of_sketches
 
 __all__ = [
     "HEALTH",
@@ -39,6 +39,8 @@ __all__ = [
     "Frame",
     "Ints",
     "Sketches",
+    "axis_of",
+    "cells_of",
     "empty",
     "grouped",
     "highest",

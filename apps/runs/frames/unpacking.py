@@ -23,27 +23,37 @@ def of_block(
     block: Block, step_s: int, *, endpoints: Collection[int] | None, first: int, after: int, with_sketches: bool = True
 ) -> Frame:
     """The rows of a block with `first <= t < after`, and the cells that these endpoints (None: all) have in them."""
-    times = _array(block.rows["t"], np.int64)
-    inside = (times >= first) & (times < after)
-    whole = bool(inside.all())
-    parts = [
-        part
-        for chunk, wanted in _chunks(block, endpoints)
-        if (part := _of_chunk(chunk, wanted, None if whole else inside, times, with_sketches)) is not None
-    ]
+    axis = axis_of(block, first=first, after=after)
+    return Frame(
+        step_s, axis, cells_of(block, endpoints=endpoints, first=first, after=after, with_sketches=with_sketches)
+    )
+
+
+def axis_of(block: Block, *, first: int, after: int) -> Axis:
+    """Its rows with `first <= t < after`."""
+    times, inside = _rows(block, first, after)
     rows = {name: _array(block.rows[name], np.float64)[inside] for name in ("seconds", "users", "users_low")}
     unknown = np.full(len(times), np.nan)
     health = {
         name: (_array(block.health[name], np.float64) if name in block.health else unknown)[inside] for name in HEALTH
     }
-    cells = laid_together(parts) if parts else empty(step_s).cells
-    return Frame(step_s, Axis(times[inside], rows["seconds"], rows["users"], rows["users_low"], health), cells)
+    return Axis(times[inside], rows["seconds"], rows["users"], rows["users_low"], health)
+
+
+def cells_of(
+    block: Block, *, endpoints: Collection[int] | None, first: int, after: int, with_sketches: bool = True
+) -> Cells:
+    """What these endpoints (None: all) have in its rows with `first <= t < after`."""
+    times, inside = _rows(block, first, after)
+    kept = None if inside.all() else inside
+    found = (_of_chunk(chunk, wanted, kept, times, with_sketches) for chunk, wanted in _chunks(block, endpoints))
+    parts = [part for part in found if part is not None]
+    return laid_together(parts) if parts else empty(1).cells
 
 
 def sums_of_sketches(block: Block, endpoints: Sequence[int], *, first: int, after: int) -> Sketches:
     """One sketch an endpoint, of all its requests in the rows with `first <= t < after`."""
-    times = _array(block.rows["t"], np.int64)
-    inside = (times >= first) & (times < after)
+    _times, inside = _rows(block, first, after)
     found: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
     for chunk, wanted in _chunks(block, set(endpoints)):
         rows = None if inside.all() else _array(chunk.scalars["row"], None)
@@ -59,6 +69,12 @@ def sums_of_sketches(block: Block, endpoints: Sequence[int], *, first: int, afte
         np.concatenate([buckets for buckets, _ in parts] or [none]),
         np.concatenate([counts for _, counts in parts] or [none]),
     )
+
+
+def _rows(block: Block, first: int, after: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """When each of its rows begins, and whether that is in `first <= t < after`."""
+    times = _array(block.rows["t"], np.int64)
+    return times, (times >= first) & (times < after)
 
 
 def _chunks(block: Block, endpoints: Collection[int] | None) -> list[tuple[Chunk, list[int]]]:
