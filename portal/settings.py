@@ -12,7 +12,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from apps.core import environment
+from apps.core import environment, fingerprint
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environ.Env.read_env(str(BASE_DIR / ".env"))
@@ -213,7 +213,10 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-STATIC_URL = "/static/"
+# The address names the content: modules and styles find each other by plain relative names, those of two releases never
+# mix, and a browser may keep them for good. Who edits them (DEBUG) is served anew each time.
+_DIGITS = fingerprint.of_files(BASE_DIR / "static", BASE_DIR / "package-lock.json")
+STATIC_URL = "/static/" if DEBUG else f"/static/{_DIGITS}/"
 STATIC_ROOT = STATE_DIR / "static"
 _NODE = BASE_DIR / "node_modules"
 STATICFILES_DIRS = [
@@ -232,9 +235,8 @@ STATICFILES_DIRS = [
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
-# Asked again each time, and answered "not changed": modules import each other by their plain names, and those of two
-# releases must not mix.
 WHITENOISE_MAX_AGE = 0
+WHITENOISE_IMMUTABLE_FILE_TEST = "^$" if DEBUG else f"^{STATIC_URL}"
 
 # --- what a browser may load: our own files, nothing inline --------------------------------------------------------
 

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.templatetags.static import static
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
 
 from apps.core.streaming import PIECE_BYTES, StreamingMiddleware
@@ -76,7 +77,7 @@ def test_what_is_no_stream_or_no_asgi_is_left_alone() -> None:
 
 
 async def test_the_portal_streams_so() -> None:
-    response: Any = await AsyncClient().get("/static/js/run.js")
+    response: Any = await AsyncClient().get(static("js/run.js"))
     assert response.status_code == 200 and response.is_async
     content = b"".join([part async for part in response])
     assert content == (settings.BASE_DIR / "static/js/run.js").read_bytes()

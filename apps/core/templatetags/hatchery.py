@@ -11,8 +11,10 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from apps.core.modules import imports_of
 
 register = template.Library()
 
@@ -178,6 +180,13 @@ def _widget_class(widget: Any) -> str:
 def icon(name: str) -> SafeString:
     """A picture from `static/img/icons.svg`, in the colour and size of the text; a word always stands beside it."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("img/icons.svg"), name)
+
+
+@register.simple_tag
+def module(name: str) -> SafeString:
+    """The module's `<script>`, and a hint for each of its imports, so that a browser asks for all of them together."""
+    hints = format_html_join("", '<link rel="modulepreload" href="{}">', ((static(path),) for path in imports_of(name)))
+    return format_html('{}<script src="{}" type="module"></script>', hints, static(name))
 
 
 @register.simple_tag(takes_context=True)
