@@ -1,9 +1,9 @@
 """How long somebody waits for the first chart of a day of 100 endpoints at 1,000 requests a second, in Chromium.
 
 The day is that of `bench/day.py`; the portal runs on its database. What counts is the time from the beginning of the
-navigation to the frame after the response times are drawn, with scripts and styles from the browser's own cache, as
-whoever has opened a run before has them. A window of two hours is opened by its address; it counts when its numbers
-are there as well.
+navigation to the end of the frame in which the response times are drawn, with scripts and styles from the browser's own
+cache, as whoever has opened a run before has them. A window of two hours is opened by its address; it counts when its
+numbers are there as well, and has no budget.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ DRAWN = """
     const card = document.querySelector("[data-chart=latency]");
     const isDrawn = card?.querySelector(".uplot canvas") && card.querySelector("[data-empty]").hidden;
     const isSummedUp = !location.hash || document.querySelector("[data-window-loading]")?.hidden;
-    if (isDrawn && isSummedUp) requestAnimationFrame(() => resolve(performance.now()));
-    else requestAnimationFrame(look);
+    if (!isDrawn || !isSummedUp) return;
+    watcher.disconnect();
+    setTimeout(() => resolve(performance.now())); // the first task after this frame was painted
   };
+  const watcher = new MutationObserver(look);
+  watcher.observe(document, { subtree: true, childList: true, attributes: true });
   look();
 })
 """
@@ -58,7 +61,7 @@ def measure(place: Place) -> list[Figure]:
             part = opened(page, f"{stack.url}/runs/{run_id}/{window}")
     return [
         of_spread("opening: a day in Chromium, navigation → first chart", whole, "ms", budget=BUDGET_MS),
-        of_spread("opening: a window of 2 h of it, with all its numbers", part, "ms", budget=BUDGET_MS),
+        of_spread("opening: a window of 2 h of it, with all its numbers", part, "ms"),
     ]
 
 

@@ -1,4 +1,7 @@
-/** The page of one run: joins the live line, the store and what is drawn. One frame draws everything that changed. */
+/**
+ * The page of one run: joins the live line, the store and what is drawn. One frame draws what changed of the head and the
+ * charts, the next one what stands below them: nobody waits for the table to see a line.
+ */
 
 import { readAddress, write } from "./run/address.js";
 import { Api } from "./run/api.js";
@@ -45,6 +48,7 @@ const find = (selector) => root.querySelector(selector);
 setIcons(root.dataset.icons);
 
 const frame = new Frame(draw);
+const below = new Frame(drawBelow);
 const changed = (topics) => frame.mark(topics);
 const store = new Store();
 const selection = new Selection();
@@ -92,8 +96,9 @@ find("[data-close-error]").addEventListener("click", () => setHidden(find("[data
 // --- drawing -----------------------------------------------------------------------------------------------------
 
 /** @param {(...topics: string[]) => boolean} has whether one of them changed */
-function draw(has) {
+function draw(has, topics) {
   if (!store.run) return;
+  below.mark(topics);
   if (has("run", "tick", "endpoints", "figures", "zoom")) {
     head.render(store, figures, history.shown);
     drawStall();
@@ -107,10 +112,14 @@ function draw(has) {
   tabs.suggest(TAB_OF_PHASE[phase] ?? (phase === "report" && !store.hasRequests ? "events" : "endpoints"));
   const isMeasured = store.hasRequests && (phase === "live" || phase === "report");
   setHidden(find("[data-charts]"), !isMeasured);
+  find("[data-charts]").inert = false; // their place was held
   if (isMeasured && has("run", "series", "endpoints", "selection", "events", "zoom", "metric", "theme", "phases")) drawCharts();
   else if (isMeasured && has("figures", "cursor")) drawReadings(!has("figures"));
-  if (isMeasured) drawResponses(has);
   drawWindow();
+}
+
+function drawBelow(has) {
+  if (!find("[data-charts]").hidden) drawResponses(has);
   drawPanel(has);
 }
 
@@ -317,10 +326,9 @@ function connection(state) {
   else say();
 }
 
-const address = new URL(root.dataset.socket, location.href);
-address.protocol = address.protocol.replace("http", "ws");
 const live = new Live({
-  url: address.href,
+  url: window.hatcheryLine.address,
+  connect: window.hatcheryLine.connect,
   isActive: () => Boolean(store.run && !isOver(store.run)),
   onMessage: heard,
   onStatus: (status) => {

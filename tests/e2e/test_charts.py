@@ -39,6 +39,13 @@ class Visitor(HttpUser):
         self.client.get("/status/404")
 """
 
+MODULES = """
+() => [
+  performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => name.endsWith(".js")),
+  [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((one) => one.href || one.src),
+]
+"""
+
 
 @pytest.fixture(scope="module")
 def run_id(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -186,3 +193,26 @@ def test_a_phase_is_a_window(stack: Stack, page: Page, run_id: str) -> None:
     expect(rows.first).to_contain_text("Steady")
     page.locator("[data-phase-strip] .phase-steady").click()
     expect(number(page, "rps").locator("span")).to_have_text(f"{steady['totals']['requests']:,} in the window")
+
+
+# --- opening ------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_asks_for_all_it_wants_at_once(stack: Stack, page: Page, run_id: str) -> None:
+    lines: list[str] = []
+    page.on("websocket", lambda line: lines.append(line.url))
+    page.goto(f"{stack.url}/runs/{run_id}/")
+    expect(page.locator("[data-chart=latency] canvas")).to_be_visible()
+    loaded, named = page.evaluate(MODULES)
+    assert len(loaded) > 40 and set(loaded) <= set(named)
+    assert len(lines) == 1 and lines[0].endswith(f"/ws/runs/{run_id}/")
+
+
+def test_the_place_of_what_comes_is_held(stack: Stack, page: Page, run_id: str) -> None:
+    page.route_web_socket("**/ws/**", lambda _line: None)
+    page.goto(f"{stack.url}/runs/{run_id}/")
+    expect(page.get_by_text("Loading the figures…")).to_be_visible()
+    charts = page.locator("[data-charts]")
+    expect(charts).to_be_visible()
+    assert charts.evaluate("section => section.inert")
+    expect(page.get_by_text("Nothing measured yet").first).to_be_hidden()

@@ -16,6 +16,7 @@ const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
 const HEADROOM = 1.08;
 const MARK_REACH_PX = 7;
+const NEAR_PX = 200; // what is about to be scrolled into sight is drawn as well
 const UNSEEN = { stroke: "transparent", width: 0, points: { show: false } }; // a bound of an area
 const MOST_CURSOR_POINTS = 16; // each is an element that moves with the mouse; the legend has the values
 
@@ -46,9 +47,9 @@ export class Chart {
     this.signature = "";
     this.uplot = null;
     this.tip = null;
-    this.isSeen = true;
+    this.isSeen = null; // not known: nobody has looked since the card was hidden
     this.isStale = false;
-    new IntersectionObserver(([entry]) => this.#seen(entry.isIntersecting), { rootMargin: "200px" }).observe(card);
+    new IntersectionObserver(([entry]) => this.#seen(entry.boundingClientRect.width ? entry.isIntersecting : null), { rootMargin: `${NEAR_PX}px` }).observe(card);
     new ResizeObserver(() => this.#fit()).observe(this.plot);
     addEventListener("beforeprint", () => this.#seen(true));
   }
@@ -58,6 +59,7 @@ export class Chart {
     this.t = t;
     this.lines = lines;
     this.step = step;
+    this.isSeen ??= this.card.getBoundingClientRect().top < innerHeight + NEAR_PX; // the observer would say it a frame later
     this.isStale = !this.isSeen;
     this.empty.hidden = this.hasContent;
     if (!this.isStale) this.#drawNow();

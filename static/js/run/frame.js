@@ -1,7 +1,7 @@
 /** Collects what changed and draws it in the next frame, once, however many messages came in between. */
 
 export class Frame {
-  /** @param {(has: (...topics: string[]) => boolean) => void} draw */
+  /** @param {(has: (...topics: string[]) => boolean, topics: string[]) => void} draw */
   constructor(draw, request = (run) => requestAnimationFrame(run)) {
     this.draw = draw;
     this.request = request;
@@ -18,7 +18,7 @@ export class Frame {
       const topics = this.dirty;
       this.dirty = new Set();
       this.isDue = false;
-      this.draw((...names) => names.some((name) => topics.has(name)));
+      this.draw((...names) => names.some((name) => topics.has(name)), [...topics]);
     });
   }
 }
