@@ -176,7 +176,7 @@ def _phases_of(part: _Wanted, first: int, after: int, levels: Sequence[Level], *
     leaves = _leaves(levels, reached, after, part.users) if is_last else after
     return [
         *_part(way, part.stage, first, reached, part.users),
-        *_part(Kind.STEADY, part.stage, reached, leaves, part.users),
+        *_part(Kind.STEADY if part.users else Kind.PAUSED, part.stage, reached, leaves, part.users),
         *_part(Kind.RAMP_DOWN, part.stage, leaves, after, 0),
     ]
 

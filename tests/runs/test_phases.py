@@ -72,6 +72,19 @@ def test_each_stage_has_its_own_phases() -> None:
     assert [phase.label for phase in found[:2]] == ["Stage 1: Ramp-up to 2 users", "Stage 1: Steady at 2 users"]
 
 
+def test_a_stage_without_users_is_a_pause() -> None:
+    found = phases.planned(
+        [Stage(2, 2), Stage(3, 0), Stage(2, 2)], [], levels(2, 2, 1, 0, 0, 2, 2), started=T0, is_ending=True
+    )
+    assert told(found) == [
+        ("steady", 1, 0, 1, 2),
+        ("ramp_down", 2, 2, 2, 0),
+        ("paused", 2, 3, 4, 0),
+        ("steady", 3, 5, 6, 2),
+    ]
+    assert found[2].label == "Stage 2: Paused"
+
+
 def test_a_run_made_longer_stays_in_its_last_stage() -> None:
     found = phases.planned([Stage(2, 1), Stage(2, 2)], [], levels(1, 1, 2, 2, 2, 2, 2), started=T0, is_ending=False)
     assert told(found)[-1] == ("steady", 2, 2, 6, 2)
@@ -102,7 +115,7 @@ def test_fewer_users_are_a_ramp_down_and_none_can_be_wanted() -> None:
         ("ramp_down", None, 2, 2, 2),
         ("steady", None, 3, 4, 2),
         ("ramp_down", None, 5, 5, 0),
-        ("steady", None, 6, 7, 0),
+        ("paused", None, 6, 7, 0),
     ]
 
 

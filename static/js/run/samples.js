@@ -53,7 +53,7 @@ class FailureRow {
     this.button = make("button", { class: "icon-button", type: "button", "aria-expanded": "false" }, icon("chevron-right"));
     this.button.addEventListener("click", () => this.#toggle());
     const cell = (name, ...children) => make("td", { class: name }, ...children);
-    this.cells = { index: cell("num muted"), count: cell("num tone-failed"), first: cell("num"), last: cell("num") };
+    this.cells = { index: cell("num muted"), count: cell("num tone-failed"), first: cell("num of-run"), last: cell("num of-run") };
     this.name = make("bdi");
     this.error = make("bdi");
     this.kept = make("span", { class: "muted nowrap" });
