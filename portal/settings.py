@@ -215,7 +215,8 @@ STORAGES = {
 }
 # The address names the content: modules and styles find each other by plain relative names, those of two releases never
 # mix, and a browser may keep them for good. Who edits them (DEBUG) is served anew each time.
-_DIGITS = fingerprint.of_files(BASE_DIR / "static", BASE_DIR / "package-lock.json")
+_LOCKS = BASE_DIR / "package-lock.json", BASE_DIR / "requirements.lock"  # Django's admin has files of its own
+_DIGITS = fingerprint.of_files(BASE_DIR / "static", *_LOCKS)
 STATIC_URL = "/static/" if DEBUG else f"/static/{_DIGITS}/"
 STATIC_ROOT = STATE_DIR / "static"
 _NODE = BASE_DIR / "node_modules"

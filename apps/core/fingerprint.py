@@ -8,14 +8,14 @@ from pathlib import Path
 DIGITS = 12
 
 
-def of_files(folder: Path, lock: Path) -> str:
-    """Hex digits of all files under `folder`, by name and content, and of `lock`, which pins those of npm.
+def of_files(folder: Path, *locks: Path) -> str:
+    """Hex digits of all files under `folder`, by name and content, and of `locks`, which pin those of others.
 
     Of contents, not of times: replicas that were checked out apart name the same files alike.
     """
     digest = hashlib.sha256()
-    for path in [*sorted(path for path in folder.rglob("*") if path.is_file()), lock]:
+    for path in [*sorted(path for path in folder.rglob("*") if path.is_file()), *locks]:
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(lock.parent).as_posix()} {len(content)}\n".encode())
+        digest.update(f"{path.relative_to(folder.parent).as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:DIGITS]

@@ -34,7 +34,7 @@ def detail(request: PageRequest, pk: UUID) -> HttpResponse:
         "may_control": may(request.actor, roles.RUN_CONTROL, run),
         "may_start": may(request.actor, roles.RUN_START, run),
         "may_edit": may(request.actor, roles.SCENARIO_EDIT, run),
-        "is_measured": run.last_tick_at is not None and (not run.is_over or bool(run.totals.get("requests"))),
+        "is_measured": run.endpoints.exists(),
         "artifacts": list(run.artifacts.all()),
         "max_endpoints": MAX_ENDPOINTS,
     }

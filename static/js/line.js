@@ -23,5 +23,14 @@
     return socket;
   }
 
+  // One module that does not come stops them all, and nobody else would say so.
+  addEventListener("error", ({ target }) => {
+    if (!(target instanceof HTMLScriptElement)) return;
+    early?.close();
+    early = null;
+    document.getElementById("run")?.setAttribute("data-phase", "broken");
+    document.querySelector("[data-band=broken]")?.removeAttribute("hidden");
+  }, true);
+
   window.hatcheryLine = { address: address.href, connect };
 })();

@@ -261,6 +261,7 @@ function showError(message) {
 // --- the live line -------------------------------------------------------------------------------------------------
 
 function heard(message) {
+  const before = store.run?.state;
   const topics = store.apply(message);
   if (topics.includes("endpoints")) {
     const age = store.run.started_at ? (store.now() - Date.parse(store.run.started_at)) / 1000 : 0;
@@ -273,7 +274,7 @@ function heard(message) {
     for (const part of [history, figures, responses, phases]) part.heard(store.latest);
   }
   if (message.type === "event" && message.event.kind === "control") phases.fetch();
-  if (message.type === "state") document.dispatchEvent(new Event("hatchery:run-state"));
+  if (message.type === "state" && store.run.state !== before) document.dispatchEvent(new Event("hatchery:run-state"));
   if (message.type === "state" && isOver(store.run)) settle();
   changed(topics);
 }
@@ -317,9 +318,10 @@ function connection(state) {
   const band = find("[data-band=connection]");
   clearTimeout(lostTimer);
   if (state === "ok") return setHidden(band, true);
+  if (!store.run && (state === "forbidden" || state === "missing")) root.dataset.phase = "gone";
   const say = () => {
-    const at = store.latest ? time(store.latest.t) : "–";
-    setText(band.querySelector("[data-words]"), text(`connection_${state}`, { time: at }));
+    const words = state === "lost" && !store.latest ? "connection_none" : `connection_${state}`;
+    setText(band.querySelector("[data-words]"), text(words, { time: store.latest ? time(store.latest.t) : "" }));
     setHidden(band, false);
   };
   if (state === "lost" && band.hidden) lostTimer = setTimeout(say, LOST_SHOWN_AFTER_MS);
@@ -329,7 +331,7 @@ function connection(state) {
 const live = new Live({
   url: window.hatcheryLine.address,
   connect: window.hatcheryLine.connect,
-  isActive: () => Boolean(store.run && !isOver(store.run)),
+  isActive: () => !store.run || !isOver(store.run),
   onMessage: heard,
   onStatus: (status) => {
     if (status === "blocked") return poller.start();

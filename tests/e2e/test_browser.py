@@ -159,3 +159,21 @@ def test_the_log_is_narrowed_and_searched(stack: Stack, page: Page, target: Targ
     page.fill("[data-log-search]", "")
     page.click("[data-log-level='']")
     expect(lines).to_contain_text("INFO")
+
+
+def test_what_does_not_come_is_asked_for_again_or_said(stack: Stack, target: Target) -> None:
+    run_id = stack.start(stack.scenario(scripts.SHOP, host=target.url, run_time="3s"))
+    stack.over(run_id)
+    complaints: list[str] = []
+    with browsing.logged_in(stack.url, stack.facts["username"], stack.facts["password"], complaints) as page:
+        page.route("**/heatmap/**", lambda route: route.abort(), times=1)
+        page.goto(f"{stack.url}/runs/{run_id}/")
+        expect(page.locator("[data-chart=heat] [data-empty]")).to_have_attribute("hidden", "", timeout=10_000)
+        page.route("**/js/run/grid.js", lambda route: route.abort())
+        page.reload()
+        expect(page.get_by_text("did not load completely")).to_be_visible()
+        expect(page.get_by_text("Loading the figures…")).to_be_hidden()
+        page.unroute("**/js/run/grid.js")
+        page.get_by_role("link", name="Load it again").click()
+        expect(page.locator("[data-chart=latency] canvas")).to_be_visible()
+    assert complaints and all("net::ERR_FAILED" in said for said in complaints)

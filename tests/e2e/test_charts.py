@@ -216,3 +216,12 @@ def test_the_place_of_what_comes_is_held(stack: Stack, page: Page, run_id: str) 
     expect(charts).to_be_visible()
     assert charts.evaluate("section => section.inert")
     expect(page.get_by_text("Nothing measured yet").first).to_be_hidden()
+
+
+@pytest.mark.parametrize(("code", "words"), [(4403, "no longer see"), (4404, "no longer there")])
+def test_what_will_not_come_has_no_place(stack: Stack, page: Page, run_id: str, code: int, words: str) -> None:
+    page.route_web_socket("**/ws/**", lambda line: line.close(code=code))
+    page.goto(f"{stack.url}/runs/{run_id}/")
+    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.locator("[data-charts]")).to_be_hidden()
+    expect(page.locator("[data-numbers]")).to_be_hidden()

@@ -18,13 +18,24 @@ function head({ href = "https://portal.example/runs/1/", isRefused = false } = {
       }
       this.address = String(address);
       this.readyState = 0;
+      this.close = () => (this.readyState = 3);
       opened.push(this);
     }
   }
+  class HTMLScriptElement {}
   const window = {};
-  const document = { currentScript: { dataset: { socket: "/ws/runs/1/" } } };
-  vm.runInNewContext(SOURCE, { window, document, location: { href }, WebSocket, URL, queueMicrotask });
-  return { opened, line: window.hatcheryLine };
+  const page = { phase: "loading", isBandHidden: true };
+  const document = {
+    currentScript: { dataset: { socket: "/ws/runs/1/" } },
+    getElementById: () => ({ setAttribute: (_name, value) => (page.phase = value) }),
+    querySelector: () => ({ removeAttribute: () => (page.isBandHidden = false) }),
+  };
+  const listeners = [];
+  const addEventListener = (name, listener, isCaptured) => listeners.push({ name, listener, isCaptured });
+  vm.runInNewContext(SOURCE, { window, document, location: { href }, WebSocket, URL, queueMicrotask, HTMLScriptElement, addEventListener });
+  const [{ name, listener, isCaptured }] = listeners;
+  assert.deepEqual([name, isCaptured], ["error", true]);
+  return { opened, page, fail: listener, script: new HTMLScriptElement(), line: window.hatcheryLine };
 }
 
 test("it opens the line at once, to the page's own host", () => {
@@ -66,4 +77,12 @@ test("a line that was closed meanwhile, or could not be opened, is opened anew",
   assert.equal(closed.line.connect(), closed.opened[1]);
   const refused = head({ isRefused: true });
   assert.equal(refused.line.connect(), refused.opened[1]);
+});
+
+test("a module that does not come is said, and the line closed", () => {
+  const { opened, page, fail, script } = head();
+  fail({ target: {} }); // a picture, or an error of a script that runs
+  assert.deepEqual([page.phase, page.isBandHidden, opened[0].readyState], ["loading", true, 0]);
+  fail({ target: script });
+  assert.deepEqual([page.phase, page.isBandHidden, opened[0].readyState], ["broken", false, 3]);
 });

@@ -70,6 +70,30 @@ test("silence of a run that is over is no alarm", () => {
   assert.equal(world.sockets[0].sent.length, 0);
 });
 
+test("a line that never said anything is given up like one that fell silent, and then not tried alone", () => {
+  const world = line();
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    world.time += SILENCE_MS;
+    world.live.check();
+    assert.deepEqual(world.sockets.at(-1).sent, [{ type: "resync" }]);
+    world.time += SILENCE_MS;
+    world.live.check();
+    if (attempt < 2) world.wait();
+  }
+  assert.deepEqual(world.statuses, ["connecting", "lost", "lost", "lost", "lost", "blocked"]);
+});
+
+test("a line that does not get through is given up", () => {
+  const world = line();
+  world.sockets[0].readyState = 0;
+  world.time = SILENCE_MS;
+  world.live.check();
+  assert.equal(world.live.socket, world.sockets[0]);
+  world.time = 2 * SILENCE_MS;
+  world.live.check();
+  assert.deepEqual([world.live.socket, world.sockets[0].sent, world.statuses.at(-1)], [null, [], "lost"]);
+});
+
 test("a lost socket comes back with a snapshot", () => {
   const world = line();
   world.say({ type: "snapshot", seq: 1 });

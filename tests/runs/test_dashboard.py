@@ -241,3 +241,19 @@ def test_a_trend_of_equal_runs_is_flat() -> None:
     assert picture is not None
     assert len(picture.p95s) == trend.RUNS
     assert {point.split(",")[1] for point in picture.line.split()} == {"14.0"}
+
+
+# --- the page of a run --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["running", "finished"])
+def test_a_run_holds_the_place_of_figures_that_there_are(
+    tess_client: Client, version: ScenarioVersion, state: str
+) -> None:
+    run: Any = factories.RunFactory(scenario=version.scenario, version=version, state=state)
+    html = tess_client.get(f"/runs/{run.pk}/").content.decode()
+    assert "data-charts hidden" in html and "data-numbers hidden" in html
+    factories.EndpointFactory.create(run=run)
+    html = tess_client.get(f"/runs/{run.pk}/").content.decode()
+    assert "data-charts inert" in html and "data-numbers>" in html
+    assert f'js/line.js" data-socket="/ws/runs/{run.pk}/"' in html

@@ -6,6 +6,8 @@ const COLUMNS = METRICS.join(",");
 /** What a run alone has, not each endpoint; open files are told live only. */
 const COLUMNS_OF_RUN = [...METRICS, "users", ...HEALTH.filter((name) => name !== "open_files")].join(",");
 const MAX_PAGES = 40;
+const RETRY_MS = [1_000, 3_000]; // a question may be asked again, while the portal starts anew or a train is in a tunnel
+const PASSING = new Set([502, 503, 504]);
 
 export class ApiError extends Error {
   /** @param {Record<string, string[]>} fields the server's sentences about single fields */
@@ -27,7 +29,7 @@ export class Api {
     for (const [name, value] of Object.entries(params)) {
       for (const one of [value].flat()) if (one !== undefined) url.searchParams.append(name, String(one));
     }
-    return this.#send(url, {});
+    return this.#ask(url);
   }
 
   post(path, body = {}, headers = {}) {
@@ -56,7 +58,7 @@ export class Api {
       found.push(...(answer.results ?? []));
       if (!answer.next) break;
       const { pathname, search } = new URL(answer.next, location.href); // the portal may know itself by another name
-      answer = await this.#send(new URL(pathname + search, location.href), {});
+      answer = await this.#ask(new URL(pathname + search, location.href));
     }
     return found;
   }
@@ -74,6 +76,18 @@ export class Api {
     if (single.length === endpoints.length) return ask(single, COLUMNS);
     const [whole, others] = await Promise.all([ask([null], COLUMNS_OF_RUN), single.length ? ask(single, COLUMNS) : null]);
     return others ? withOthers(whole, others) : whole;
+  }
+
+  async #ask(url) {
+    for (const ms of RETRY_MS) {
+      try {
+        return await this.#send(url, {});
+      } catch (error) {
+        if (error instanceof ApiError && !PASSING.has(error.status)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, ms));
+      }
+    }
+    return this.#send(url, {});
   }
 
   async #send(url, options) {

@@ -7,6 +7,7 @@
  */
 
 export const SILENCE_MS = 5_000;
+const [CONNECTING, OPEN] = [0, 1];
 const CHECK_MS = 1_000;
 const FAILURES_UNTIL_BLOCKED = 3;
 const BACKOFF_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000];
@@ -54,9 +55,11 @@ export class Live {
 
   /** Look at the silence; called every second. */
   check() {
-    if (this.socket?.readyState !== 1 || !this.isActive()) return;
+    if (!this.socket || !this.isActive()) return;
     const quiet = this.now() - this.heardAt;
     if (quiet < SILENCE_MS) return;
+    if (this.socket.readyState === CONNECTING && quiet >= 2 * SILENCE_MS) this.socket.close();
+    if (this.socket?.readyState !== OPEN) return;
     if (this.askedAt === null) this.#resync();
     else if (this.now() - this.askedAt >= SILENCE_MS) this.socket.close();
   }
