@@ -16,7 +16,11 @@ from tests.e2e.test_browser import page
 
 __all__ = ["page"]  # the fixture: pytest finds it by name
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.browser]
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.browser,
+    pytest.mark.same_on_any_database("charts show what REST answers"),
+]
 
 FAST_MS, SLOW_MS = 20, 200
 STEP_AFTER_S = 5

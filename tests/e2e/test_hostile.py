@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,10 +16,7 @@ from tests.e2e.stack import TERMINAL, Stack, Target, wait_for
 
 pytestmark = [
     pytest.mark.timeout(180),
-    pytest.mark.skipif(
-        os.environ.get("DATABASE_URL", "").startswith("postgres"),
-        reason="what a script can do is met before any database; SQLite's half of the suite tries it",
-    ),
+    pytest.mark.same_on_any_database("what a script can do is met before any database"),
 ]
 
 ECHO = "GET /echo"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,10 +39,7 @@ from tests.e2e.truth import (
 
 pytestmark = [
     pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        os.environ.get("DATABASE_URL", "").startswith("postgres"),
-        reason="the same blocks hold the same figures in any database; SQLite's half of the suite looks at them",
-    ),
+    pytest.mark.same_on_any_database("the same blocks hold the same figures"),
 ]
 
 USERS = 25
