@@ -95,7 +95,7 @@ find("[data-close-error]").addEventListener("click", () => setHidden(find("[data
 
 // --- drawing -----------------------------------------------------------------------------------------------------
 
-/** @param {(...topics: string[]) => boolean} has whether one of them changed */
+/** @param {(...topics: string[]) => boolean} has whether one of them changed @param {string[]} topics all that did */
 function draw(has, topics) {
   if (!store.run) return;
   below.mark(topics);
