@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -321,10 +321,10 @@ class Waiting({base}):
             pass
         self.client.get("/hang")
 """
-    ran = child(script, users=3, run_time_s=3)
+    ran = child(script, users=3, run_time_s=5)
     ran.check()
-    waiting = ran.lines[:-1]
-    assert [line["in_flight"] for line in waiting[1:]] == [3] * len(waiting[1:])
+    waiting = list(dropwhile(lambda line: line["in_flight"] < 3, ran.lines[:-1]))  # on a busy machine all come later
+    assert len(waiting) >= 2 and {line["in_flight"] for line in waiting} == {3}
     ages = [line["oldest_ms"] for line in waiting]
     assert all(700 < later - earlier < 1_300 for earlier, later in pairwise(ages))
     assert ran.lines[-1]["in_flight"] == 0  # killed at the end

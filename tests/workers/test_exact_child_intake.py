@@ -6,6 +6,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -20,9 +21,10 @@ from workers.child.exact.clock import Clock
 from workers.child.exact.errors import OTHER_ERROR, Errors
 from workers.child.exact.intake import Intake
 from workers.child.exact.names import MAX_GOOD_CHARS, MAX_SEEN, Names, best_group
+from workers.child.exact.seconds import CHUNK_TIMES, Buckets, Row, spelled
 from workers.samples import MAX_NAME_CHARS, OTHER
 
-PARAMETERS: dict[str, Any] = {"gamma": sketch.GAMMA, "least_ms": sketch.LEAST_MS, "last_bucket": sketch.LAST_BUCKET}
+BUCKETS = Buckets(sketch.GAMMA, sketch.LEAST_MS, sketch.LAST_BUCKET)
 GOOD = {"request_type": "GET", "name": "/a", "response_time": 5.0, "response_length": 3}
 
 
@@ -72,7 +74,7 @@ def make(max_endpoints: int = 1_000, max_errors: int = 1_000) -> tuple[Intake, S
         Names(max_endpoints, MAX_NAME_CHARS, OTHER),
         Errors(max_errors, OTHER),
     )
-    made.count_seconds(**PARAMETERS)
+    made.count_seconds()
     made.begin()
     return made, stats
 
@@ -81,6 +83,21 @@ def counted(made: Intake) -> dict[int, Any]:
     """All rows by endpoint, when each has requests in one second only."""
     last = made.close()
     return {index: row for second in [*made.over, last] for index, row in second.rows.items()}
+
+
+def row_of(times: Iterable[float]) -> dict[int, Row]:
+    row = Row()
+    row.times.extend(times)
+    return {0: row}
+
+
+def as_lists(rows: Mapping[int, Row], pause: Callable[[], None] = lambda: None) -> list[list[Any]]:
+    """Rows as they come out of a line."""
+    return [json.loads(text) for text in spelled(rows, BUCKETS, pause)]
+
+
+def flat(counts: Mapping[int, int]) -> list[int]:
+    return [number for pair in counts.items() for number in pair]
 
 
 def total(made: Intake) -> tuple[int, int]:
@@ -94,11 +111,26 @@ def test_it_has_the_buckets_of_the_supervisor() -> None:
     around = [math.nextafter(ms, toward) for ms in boundaries for toward in (0, math.inf)]
     dice = random.Random(3)
     some = [dice.lognormvariate(2, 3) for _ in range(5_000)]
-    for ms in [0.0, 5e-324, sketch.LEAST_MS, 600_000.0, 86_399_999.9, *boundaries, *around, *some]:
-        made, _ = make()
-        made.on_request(**{**GOOD, "response_time": ms})
-        (row,) = counted(made).values()
-        assert row.sketch == {sketch.bucket_of(ms): 1}
+    times = [0.0, 5e-324, sketch.LEAST_MS, 600_000.0, 86_399_999.9, *boundaries, *around, *some]
+    for ms in times:
+        found: dict[int, int] = {}
+        BUCKETS.count([ms], found)
+        assert found == {sketch.bucket_of(ms): 1}
+    assert as_lists(row_of(times))[0][7] == flat(sketch.merged({sketch.bucket_of(ms): 1} for ms in times))
+
+
+@pytest.mark.parametrize("sizes", [[1], [CHUNK_TIMES], [CHUNK_TIMES + 1], [300, 300, 300], [3 * CHUNK_TIMES, 1, 0, 7]])
+def test_rows_are_spelled_with_pauses_and_come_out_whole(sizes: list[int]) -> None:
+    """A pause never comes later than the times of a chunk, and a row is the same whichever pauses fall into it."""
+    made = {index: row_of([1.0 + index + place for place in range(size)])[0] for index, size in enumerate(sizes)}
+    pauses: list[int] = []
+    found = as_lists(made, lambda: pauses.append(1))
+    assert len(pauses) == (sum(sizes) - 1) // CHUNK_TIMES
+    for index, (said, row) in enumerate(zip(found, made.values(), strict=True)):
+        times = list(row.times)
+        extremes: list[float | None] = [sum(times), min(times), max(times)] if times else [None, None, None]
+        pairs = flat(sketch.merged({sketch.bucket_of(ms): 1} for ms in times))
+        assert said == [index, len(times), 0, *extremes, 0, pairs]
 
 
 def test_it_counts() -> None:
@@ -108,11 +140,9 @@ def test_it_counts() -> None:
     made.on_request(**GOOD, exception=ValueError("bad"))
     made.on_request(request_type="POST", name="/a", response_time=None, response_length=7, exception=None)
     rows = counted(made)
-    assert (rows[0].count, rows[0].failures, rows[0].sum, rows[0].low, rows[0].high, rows[0].bytes) == (
-        4, 1, 20.5, 2.0, 9.5, 12,
-    )  # fmt: skip
-    assert json.loads(rows[0].as_json(0))[:7] == [0, 4, 1, 20.5, 2.0, 9.5, 12]
-    assert json.loads(rows[1].as_json(1)) == [1, 1, 0, None, None, None, 7, []]
+    first, second = as_lists(rows)
+    assert first[:7] == [0, 4, 1, 20.5, 2.0, 9.5, 12]
+    assert second == [1, 1, 0, None, None, None, 7, []]
     assert stats.requests[-1] == ("POST", "/a", None, 7)
     assert stats.errors == [("GET", "/a", "ValueError('bad')")]
     assert made.refused == {"time": 0, "name": 0, "size": 0}
@@ -130,7 +160,7 @@ def test_a_request_with_a_time_that_is_none_is_a_request(ms: object) -> None:
     made, stats = make()
     made.on_request(**{**GOOD, "response_time": ms}, exception="boom")
     (row,) = counted(made).values()
-    assert json.loads(row.as_json(0)) == [0, 1, 1, None, None, None, 3, []]
+    assert as_lists({0: row}) == [[0, 1, 1, None, None, None, 3, []]]
     assert made.refused == {"time": 1, "name": 0, "size": 0}
     assert stats.requests == [("GET", "/a", None, 3)]  # Locust counts it as one without a time
 
@@ -214,7 +244,7 @@ def test_before_the_test_begins_only_locust_counts() -> None:
     stats = Stats()
     made = Intake(SimpleNamespace(stats=stats), Names(9, MAX_NAME_CHARS, OTHER), Errors(9, OTHER))
     made.on_request(**GOOD, exception="boom")
-    made.count_seconds(**PARAMETERS)
+    made.count_seconds()
     made.on_request(**GOOD, exception="boom")
     assert len(stats.requests) == len(stats.errors) == 2
     made.begin()

@@ -11,7 +11,6 @@ import pytest
 
 from workers.child.exact import lines
 from workers.child.exact.lines import CHUNK_ROWS, Lines, spell, spell_small
-from workers.child.exact.seconds import Row
 
 
 class Disk:
@@ -36,12 +35,8 @@ def read(folder: Path) -> list[bytes]:
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir())).splitlines(keepends=True)
 
 
-def rows(count: int) -> dict[int, Row]:
-    made = {}
-    for index in range(count):
-        row = made[index] = Row()
-        row.count, row.sum, row.low, row.high, row.sketch = 2, 3.0, 1.0, 2.0, {3: 1, 9: 1}
-    return made
+def rows(count: int) -> list[str]:
+    return [f"[{index},2]" for index in range(count)]
 
 
 @pytest.mark.parametrize("count", [0, 1, CHUNK_ROWS, CHUNK_ROWS + 1, 1_000])
@@ -51,7 +46,7 @@ def test_a_line_is_json_and_made_with_pauses(count: int) -> None:
     assert line.isascii() and line.endswith(b"}\n") and line.count(b"\n") == 1
     assert json.loads(line) == {
         "seq": 1,
-        "rows": [[index, 2, 0, 3.0, 1.0, 2.0, 0, [3, 1, 9, 1]] for index in range(count)],
+        "rows": [[index, 2] for index in range(count)],
         "names": [[0, "GET", "/é\n"]],
         "errors": [],
     }

@@ -14,7 +14,7 @@ from . import grouping, intake, lines, names
 from .failed import MAX_SAMPLES, Failed
 from .health import Health
 from .inflight import InFlight
-from .seconds import Second
+from .seconds import Buckets, Second, spelled
 from .trim import Trim
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ class Collector:
         self._environment = environment
         self._events = events
         self._intake = intake.find(environment)
-        self._intake.count_seconds(**config["sketch"])
+        self._intake.count_seconds()
+        self._buckets = Buckets(**config["sketch"])
         if config.get("group_ids"):
             self._intake.names.group = grouping.grouped
         self._lines = lines.Lines(config["samples"])
@@ -204,7 +205,7 @@ class Collector:
             "errors_new": [(kind.index, kind.method, kind.name, kind.text) for kind in new_errors],
             "errors": list(second.errors.items()),
         }
-        return lines.spell(head, second.rows, lists, pause)
+        return lines.spell(head, spelled(second.rows, self._buckets, pause), lists, pause)
 
     def _write_end(self) -> None:
         end = {

@@ -12,17 +12,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import values
 from .clock import Clock
 from .errors import Errors, Kind
 from .names import Endpoint, Names
 from .seconds import Refused, Row, Second
+from .values import MAX_BYTES, MAX_MS, error_text, is_failure, size_of, time_of
 
 LOCUSTS_LISTENER = "Runner.__init__.<locals>.on_request"
 MISSING = object()
 
+# One look-up less for each request.
 _monotonic = time.monotonic
-_log, _ceil = math.log, math.ceil
 
 
 class Intake:
@@ -34,12 +34,11 @@ class Intake:
         self.refused: Refused = {"time": 0, "name": 0, "size": 0}
         self.on_failure: Callable[[Kind, str, dict[str, Any]], None] | None = None
         self._environment = environment
+        self._seen = names.seen
         self._counts = False
 
-    def count_seconds(self, gamma: float, least_ms: float, last_bucket: int) -> None:
+    def count_seconds(self) -> None:
         """Keep what happens in each second, from `begin` on."""
-        self._least_ms, self._last_bucket = least_ms, last_bucket
-        self._per_bucket = 1 / math.log(gamma)
         self._rows: dict[int, Row] = {}
         self._errors: dict[int, int] = {}
         self._t = 0
@@ -86,84 +85,72 @@ class Intake:
         **more: Any,
     ) -> None:
         try:
-            endpoint = self._endpoint(name, request_type)
+            endpoint = None
+            if type(name) is str and type(request_type) is str:
+                endpoint = self._seen.get((name, request_type))
+            if endpoint is None:
+                endpoint = self._endpoint(name, request_type)
             ms = response_time
-            if type(ms) is not float or not 0.0 <= ms <= values.MAX_MS:
+            if type(ms) is not float or not 0.0 <= ms <= MAX_MS:
                 ms = self._time(ms)
             size = response_length
-            if type(size) is not int or not 0 <= size <= values.MAX_BYTES:
+            if type(size) is not int or not 0 <= size <= MAX_BYTES:
                 size = self._size(size)
-            failed = exception is not None and values.is_failure(exception)
-            if self._counts:
-                row = self._count(endpoint.index, ms, size)
+            row = self._row(endpoint.index)
+            row.bytes += size
+            if ms is None:
+                row.untimed += 1
+            else:
+                row.times.append(ms)
             self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
-            if failed:
-                text = self._error_text(exception, name, endpoint)
-                if self._counts:
-                    row.failures += 1
-                    self._fail(endpoint, text, ms, more)
-                self._environment.stats.log_error(endpoint.method, endpoint.name, text)
+            if exception is not None and is_failure(exception):
+                row.failures += 1
+                self._fail(endpoint, self._error_text(exception, name, endpoint), ms, more)
         except Exception:
             return  # the script goes on, whatever it made of our insides
 
+    def _row(self, index: int) -> Row:
+        """Of the endpoint in the second in which we are."""
+        if not self._counts:
+            return Row()
+        if (now := _monotonic()) >= self._ends:
+            self.roll(now)
+        row = self._rows.get(index)
+        if row is None:
+            row = self._rows[index] = Row()
+        return row
+
     def _endpoint(self, name: Any, method: Any) -> Endpoint:
-        if type(name) is str and type(method) is str:
-            known = self.names.seen.get((name, method))
-            if known is not None:
-                return known
         endpoint, is_good = self.names.find(name, method)
         if not is_good:
             self.refused["name"] += 1
         return endpoint
 
-    def _count(self, index: int, ms: float | None, size: int) -> Row:
-        now = _monotonic()
-        if now >= self._ends:
-            self.roll(now)
-        row = self._rows.get(index)
-        if row is None:
-            row = self._rows[index] = Row()
-        row.count += 1
-        row.bytes += size
-        if ms is None:
-            return row
-        row.sum += ms
-        if ms < row.low:
-            row.low = ms
-        if ms > row.high:
-            row.high = ms
-        bucket = 0
-        if ms > self._least_ms:
-            bucket = _ceil(_log(ms / self._least_ms) * self._per_bucket)
-            if bucket > self._last_bucket:
-                bucket = self._last_bucket
-        sketch = row.sketch
-        sketch[bucket] = sketch.get(bucket, 0) + 1
-        return row
-
     def _fail(self, endpoint: Endpoint, text: str, ms: float | None, more: dict[str, Any]) -> None:
-        kind = self.errors.find(endpoint.method, endpoint.name, text)
-        self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
-        if self.on_failure:
-            self.on_failure(kind, endpoint.method, {"response_ms": ms, **more})
+        if self._counts:
+            kind = self.errors.find(endpoint.method, endpoint.name, text)
+            self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
+            if self.on_failure:
+                self.on_failure(kind, endpoint.method, {"response_ms": ms, **more})
+        self._environment.stats.log_error(endpoint.method, endpoint.name, text)
 
     def _time(self, value: Any) -> float | None:
         if value is None:
             return None  # Locust's own way to say that a request has no time
-        ms = values.time_of(value)
+        ms = time_of(value)
         if ms is None:
             self.refused["time"] += 1
         return ms
 
     def _size(self, value: Any) -> int:
-        size = values.size_of(value)
+        size = size_of(value)
         if size is None:
             self.refused["size"] += 1
         return size or 0
 
     def _error_text(self, exception: Any, name: Any, endpoint: Endpoint) -> str:
         """Locust puts the name of a request into the text of its error; grouped names must not come back by that."""
-        text = values.error_text(exception)
+        text = error_text(exception)
         if self.names.group and type(name) is str and name != endpoint.name and len(name) > 1:
             text = text.replace(name, endpoint.name)
         return text

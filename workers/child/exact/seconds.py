@@ -2,32 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Refused = dict[str, int]
 """How many events had nonsense for a `time`, a `name`, a `size`: counted all the same."""
 
 
-class Row:
-    """One endpoint in one second; times in milliseconds."""
+CHUNK_TIMES = 500
+"""Response times between two pauses: about 0.1 ms."""
 
-    __slots__ = ("bytes", "count", "failures", "high", "low", "sketch", "sum")
+
+class Buckets:
+    """Where the supervisor's sketches have their boundaries: the parameters of `workers.sketch`."""
+
+    def __init__(self, gamma: float, least_ms: float, last_bucket: int) -> None:
+        self._per_bucket = 1 / math.log(gamma)
+        self._least_ms, self._last = least_ms, last_bucket
+
+    def count(self, times: Sequence[float], sketch: dict[int, int]) -> None:
+        """Add response times in milliseconds to a sketch."""
+        log, ceil, per_bucket, least, last = math.log, math.ceil, self._per_bucket, self._least_ms, self._last
+        for ms in times:
+            bucket = ceil(log(ms / least) * per_bucket) if ms > least else 0
+            if bucket > last:
+                bucket = last
+            sketch[bucket] = sketch.get(bucket, 0) + 1
+
+
+class Row:
+    """One endpoint in one second; times in milliseconds.
+
+    They are only kept while the second goes on, and sorted into buckets when it is over: a loop over many at once costs
+    a third of doing it between two requests.
+    """
+
+    __slots__ = ("bytes", "failures", "times", "untimed")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.times = array("d")
+        self.untimed = 0
         self.failures = 0
-        self.sum = 0.0
-        self.low = float("inf")
-        self.high = -1.0
         self.bytes = 0
-        self.sketch: dict[int, int] = {}
 
-    def as_json(self, index: int) -> str:
+    @property
+    def count(self) -> int:
+        return len(self.times) + self.untimed
+
+    def as_json(self, index: int, sketch: Mapping[int, int]) -> str:
         """The row of a line; no times when no request had one. By hand: three times as fast as an encoder."""
-        times = f"{self.sum:.6f},{self.low:.6f},{self.high:.6f}" if self.high >= 0 else "null,null,null"
-        pairs = ",".join([f"{bucket},{count}" for bucket, count in self.sketch.items()])
-        return f"[{index},{self.count},{self.failures},{times},{self.bytes},[{pairs}]]"
+        times = self.times
+        known = f"{sum(times):.6f},{min(times):.6f},{max(times):.6f}" if times else "null,null,null"
+        pairs = ",".join([f"{bucket},{count}" for bucket, count in sketch.items()])
+        return f"[{index},{self.count},{self.failures},{known},{self.bytes},[{pairs}]]"
+
+
+def spelled(rows: Mapping[int, Row], buckets: Buckets, pause: Callable[[], None]) -> Iterator[str]:
+    """Each row as JSON; `pause` is called every `CHUNK_TIMES` response times, wherever that is."""
+    left = CHUNK_TIMES
+    for index, row in rows.items():
+        sketch: dict[int, int] = {}
+        done = 0
+        while done < len(row.times):
+            if not left:
+                pause()
+                left = CHUNK_TIMES
+            some = row.times[done : done + left]
+            buckets.count(some, sketch)
+            done += len(some)
+            left -= len(some)
+        yield row.as_json(index, sketch)
 
 
 @dataclass(slots=True)
