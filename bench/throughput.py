@@ -8,7 +8,7 @@ have to do then is done in the run's next turn.
 
 Bare Locust runs with `--only-summary`, as the portal's does. A second one runs along, which must come out at 1: how far
 off it is, is how far the other ratio can be trusted; the portal's is held against both. Processes of the same program
-differ, too, so all of them are started several times, with one seed for Python's hashes.
+differ, too, so all of them are started several times.
 
 *Per CPU second* is the Locust process alone; the rest of what the portal costs is that it shares the machine.
 
@@ -42,7 +42,6 @@ ROUNDS = 16
 USERS = 20
 RUN_SECONDS = 120
 BUDGET = 0.98
-SEED = {"PYTHONHASHSEED": "0"}
 
 Processes = list[psutil.Process]
 
@@ -149,7 +148,7 @@ class Load:
     def _env(self, arm: str) -> dict[str, str]:
         turns = {"TURNS": len(ARMS), "TURN_SECONDS": TURN_SECONDS, "GAP_SECONDS": GAP_SECONDS}
         own = {"ENDPOINTS": self.endpoints, "ARM": arm, "TURN": ARMS.index(arm), **turns}
-        return {name: str(value) for name, value in own.items()} | SEED
+        return {name: str(value) for name, value in own.items()}
 
 
 def _turn_now() -> int:
