@@ -4,7 +4,7 @@ The mapping is DDSketch's (Masson, Rim, Lee: "DDSketch", VLDB 2019): bucket boun
 middle of a bucket is nearer than (GAMMA - 1) / (GAMMA + 1) to every time in it, from LEAST_MS to MOST_MS. A sketch is a
 mapping of bucket to count; merging is adding. Pure.
 
-The child process computes the same buckets by itself (`child/exact/intake.py`): LEAST_MS and GAMMA are handed to it.
+The child process computes the same buckets by itself (`child/exact/seconds.py`): LEAST_MS and GAMMA are handed to it.
 """
 
 from __future__ import annotations
