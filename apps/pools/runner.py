@@ -102,8 +102,26 @@ class RunnerWorker(Worker):
 
     # While a run goes on, its runner must not leave because the doorbell is away. --------------------------------
 
+    def subscribe(self) -> None:
+        """RQ's thread for commands must not get our signals.
+
+        After the host was asleep, or we were stopped and go on, Linux gives a signal to any thread that takes it. An
+        alarm or a request to stop would then not wake the thread that waits for the run: no heartbeat until it ends.
+        """
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            super().subscribe()  # type: ignore[no-untyped-call]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
     def maintain_heartbeats(self, job: Job) -> None:
+        """A record that expired while the host was asleep, or went with Redis, is written anew.
+
+        RQ would write the heartbeat alone, and not be able to read that when the job ends.
+        """
         with self._forgiving():
+            if self.execution is not None and not self.connection.exists(self.execution.key):
+                self.execution.save(self.get_heartbeat_ttl(job))
             super().maintain_heartbeats(job)
 
     def set_current_job_working_time(self, current_job_working_time: float, pipeline: Any = None) -> None:

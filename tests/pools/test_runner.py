@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -148,6 +149,43 @@ def test_redis_may_leave_while_a_run_goes_on(
     redis_server.start()
     made.set_current_job_working_time(5.0)
     assert made.connection.hget(made.key, "current_job_working_time") == b"5.0"
+
+
+@pytest.mark.parametrize("what", ["the record", "all"])
+def test_the_end_of_a_job_can_be_read_after_redis_forgot_its_beginning(worker: Make, what: str) -> None:
+    made = worker()
+    made.register_birth()
+    ring(made.queues[0], run_id="some-id", attempt=1)
+    job = made.queues[0].fetch_job("run-some-id-1")
+    assert job is not None
+    execution = made.prepare_execution(job)
+    if what == "all":
+        made.connection.flushdb()
+    else:
+        made.connection.delete(execution.key)
+    made.maintain_heartbeats(job)
+    (kept,) = job.get_executions()
+    assert (kept.id, kept.worker_name) == (execution.id, made.name)
+    assert 0 < made.connection.ttl(execution.key) <= made.get_heartbeat_ttl(job)
+
+
+def test_signals_reach_the_thread_that_waits_for_the_run(worker: Make) -> None:
+    made = worker()
+    mask, before = signal.pthread_sigmask(signal.SIG_BLOCK, []), threading.enumerate()
+    made.subscribe()
+    try:
+        (thread,) = [found.native_id for found in threading.enumerate() if found not in before]
+        assert thread is not None
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+        assert blocked_signals(thread) >= {signal.SIGALRM, signal.SIGTERM, signal.SIGINT}
+    finally:
+        made.unsubscribe()
+
+
+def blocked_signals(thread: int) -> set[int]:
+    status = Path(f"/proc/self/task/{thread}/status").read_text()
+    mask = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk"))
+    return {number for number in signal.valid_signals() if mask >> (number - 1) & 1}
 
 
 @pytest.mark.parametrize(("stop_on_term", "expected"), [(False, [2]), (True, [1, 2])])
