@@ -96,28 +96,25 @@ class Intake:
             size = response_length
             if type(size) is not int or not 0 <= size <= MAX_BYTES:
                 size = self._size(size)
-            row = self._row(endpoint.index)
-            row.bytes += size
-            if ms is None:
-                row.untimed += 1
-            else:
-                row.times.append(ms)
+            row = None
+            if self._counts:
+                if (now := _monotonic()) >= self._ends:
+                    self.roll(now)
+                row = self._rows.get(endpoint.index) or self._new_row(endpoint.index)
+                row.bytes += size
+                if ms is None:
+                    row.untimed += 1
+                else:
+                    row.times.append(ms)
             self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
             if exception is not None and is_failure(exception):
-                row.failures += 1
-                self._fail(endpoint, self._error_text(exception, name, endpoint), ms, more)
+                self._fail(row, endpoint, name, exception, {"response_ms": ms, **more})
         except Exception:
             return  # the script goes on, whatever it made of our insides
 
-    def _row(self, index: int) -> Row:
-        """Of the endpoint in the second in which we are."""
-        if not self._counts:
-            return Row()
-        if (now := _monotonic()) >= self._ends:
-            self.roll(now)
-        row = self._rows.get(index)
-        if row is None:
-            row = self._rows[index] = Row()
+    def _new_row(self, index: int) -> Row:
+        """Of an endpoint that has its first request in the present second."""
+        row = self._rows[index] = Row()
         return row
 
     def _endpoint(self, name: Any, method: Any) -> Endpoint:
@@ -126,12 +123,15 @@ class Intake:
             self.refused["name"] += 1
         return endpoint
 
-    def _fail(self, endpoint: Endpoint, text: str, ms: float | None, more: dict[str, Any]) -> None:
+    def _fail(self, row: Row | None, endpoint: Endpoint, name: Any, exception: Any, more: dict[str, Any]) -> None:
+        if row is not None:
+            row.failures += 1  # at once: its text may take any time
+        text = self._error_text(exception, name, endpoint)
         if self._counts:
             kind = self.errors.find(endpoint.method, endpoint.name, text)
             self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
             if self.on_failure:
-                self.on_failure(kind, endpoint.method, {"response_ms": ms, **more})
+                self.on_failure(kind, endpoint.method, more)
         self._environment.stats.log_error(endpoint.method, endpoint.name, text)
 
     def _time(self, value: Any) -> float | None:
