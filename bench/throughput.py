@@ -1,14 +1,18 @@
 """Requests a second of a run through the portal ÷ the same locustfile under bare `locust --headless`.
 
 Both load the same target with the same users in a closed loop, so one Locust process makes as many requests as it can,
-counted at the target. The machine's speed changes from one minute to the next by more than what is looked for, so they
-are all up at once and take turns of a second and a half: a user waits while it is another's turn. While it is not the
-turn of the portal's run, the portal's own processes are stopped, so that nobody else pays for what they do; what they
-have to do then is done in the run's next turn.
+counted at the target. The machine's speed changes from one moment to the next by more than what is looked for, so they
+are all up at once and take turns of a fifth of a second: whose turn it is not, is stopped (SIGSTOP), the portal's own
+processes together with its run. So nobody else pays for what the portal does; for what it does each second it even pays
+one and a half times, since it has two turns of three and its seconds go on in the others.
 
 Bare Locust runs with `--only-summary`, as the portal's does. A second one runs along, which must come out at 1: how far
 off it is, is how far the other ratio can be trusted; the portal's is held against both. Processes of the same program
-differ, too, so all of them are started several times.
+differ by a few percent for as long as they live, so all of them are started many times, and the error of the mean is
+told.
+
+Each Locust has one core and the target another, if there are two: otherwise it is luck how often the scheduler puts
+them on the same. The portal's processes may go where they like.
 
 *Per CPU second* is the Locust process alone; the rest of what the portal costs is that it shares the machine.
 
@@ -18,27 +22,31 @@ Every Locust and the target has a session of its own, as the portal gives to its
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 
 import psutil
 
 from bench.figures import Figure, spread
 from bench.place import LOCUSTFILES, Place, cpu_seconds, quiet_target, run_of, say, script, tree
-from tests.e2e.stack import Target, wait_for
+from tests.e2e.stack import Target, environment_of, wait_for
 
-STARTS = 4
+STARTS = 16
 ENDPOINTS = (1, 100)
 ARMS = ("bare", "portal", "again")
-TURN_SECONDS, GAP_SECONDS = 1.5, 0.2
-ROUNDS = 16
-"""In which each has one turn. One more before them warms up."""
+ORDER = ("portal", "portal", "bare", "portal", "portal", "again")
+TURN_SECONDS = 0.2
+QUIET_SECONDS = 0.01
+"""After a turn, for the target to answer what it still has."""
+WARM_SECONDS = 1.5
+ROUNDS = 15
 USERS = 20
 RUN_SECONDS = 120
 BUDGET = 0.98
@@ -52,6 +60,11 @@ class Made:
 
     requests: int = 0
     cpu_seconds: float = 0.0
+    turns: int = 0
+
+    @property
+    def per_turn(self) -> float:
+        return self.requests / self.turns
 
     @property
     def per_cpu_second(self) -> float:
@@ -61,13 +74,14 @@ class Made:
 def measure(place: Place) -> list[Figure]:
     figures: list[Figure] = []
     with quiet_target(place.new_folder("throughput")) as target:
+        _pin([psutil.Process(target.process.pid)], 1)
         for endpoints in ENDPOINTS:
             load = Load(place, target, endpoints)
             starts = []
             for number in range(STARTS):
                 say(f"throughput: {endpoints} names, start {number + 1} of {STARTS}")
                 starts.append(load.take_turns())
-                say(" · ".join(f"{arm} {made.requests}" for arm, made in starts[-1].items()))
+                say(" · ".join(f"{arm} {made.per_turn:.0f}" for arm, made in starts[-1].items()))
             figures += _figures_of(endpoints, starts)
     return figures
 
@@ -75,15 +89,19 @@ def measure(place: Place) -> list[Figure]:
 def _figures_of(endpoints: int, starts: Sequence[Mapping[str, Made]]) -> list[Figure]:
     names = f"throughput: {endpoints} name{'s' if endpoints > 1 else ''}"
     figures = []
-    for what, counted in (("", "requests"), (", per CPU second", "per_cpu_second")):
+    for what, counted in (("", "per_turn"), (", per CPU second", "per_cpu_second")):
         ours, bare, again = ([getattr(made[arm], counted) for made in starts] for arm in ("portal", "bare", "again"))
         ratios = [one / mean(both) for one, *both in zip(ours, bare, again, strict=True)]
         control = [a / b for a, b in zip(again, bare, strict=True)]
         budget = None if what else BUDGET
-        note = spread(ratios)
-        figures.append(Figure(f"{names}, portal ÷ bare{what}", mean(ratios), budget=budget, bound="least", note=note))
-        figures.append(Figure(f"{names}, bare ÷ bare (control){what}", mean(control), note=spread(control)))
+        figures.append(_figure(f"{names}, portal ÷ bare{what}", ratios, budget))
+        figures.append(_figure(f"{names}, bare ÷ bare (control){what}", control))
     return figures
+
+
+def _figure(name: str, ratios: Sequence[float], budget: float | None = None) -> Figure:
+    error = stdev(ratios) / len(ratios) ** 0.5
+    return Figure(name, mean(ratios), budget=budget, bound="least", note=f"± {error:.4f} · {spread(ratios)}")
 
 
 class Load:
@@ -100,71 +118,80 @@ class Load:
         """Start all, and count what each does in each of its turns."""
         with ExitStack() as exits:
             locusts = {arm: exits.enter_context(self._start(arm)) for arm in ARMS}
-            portal = [process for process in tree(self.stack) if process not in locusts["portal"]]
+            everyone = {arm: [locust] for arm, locust in locusts.items()}
+            everyone["portal"] += self._others()
+            _pin(locusts.values(), 0)
+            time.sleep(WARM_SECONDS)
+            for processes in everyone.values():
+                exits.callback(_send, processes, signal.SIGCONT)
+                _send(processes, signal.SIGSTOP)
             made = {arm: Made() for arm in ARMS}
-            exits.callback(_send, portal, "resume")
-            first = _turn_now() + 1
-            first -= first % -len(ARMS)
-            for turn in range(first, first + (ROUNDS + 1) * len(ARMS)):
-                arm = ARMS[turn % len(ARMS)]
-                _sleep_until(turn * TURN_SECONDS - GAP_SECONDS / 2)
-                _send(portal, "resume" if arm == "portal" else "suspend")
-                before = self._read(arm, locusts[arm])
-                _sleep_until((turn + 1) * TURN_SECONDS - GAP_SECONDS / 2)
-                after = self._read(arm, locusts[arm])
-                if turn >= first + len(ARMS):
-                    made[arm].requests += after[0] - before[0]
-                    made[arm].cpu_seconds += after[1] - before[1]
+            for arm in ORDER * ROUNDS:
+                self._turn(arm, locusts[arm], everyone[arm], made[arm])
             return made
 
-    def _read(self, arm: str, locusts: Processes) -> tuple[int, float]:
-        return self._requests(arm), cpu_seconds(locusts)
+    def _turn(self, arm: str, locust: psutil.Process, everyone: Processes, made: Made) -> None:
+        requests, cpu = self._requests(arm), cpu_seconds([locust])
+        _send(everyone, signal.SIGCONT)
+        time.sleep(TURN_SECONDS)
+        _send(everyone, signal.SIGSTOP)
+        time.sleep(QUIET_SECONDS)
+        made.requests += self._requests(arm) - requests
+        made.cpu_seconds += cpu_seconds([locust]) - cpu
+        made.turns += 1
+
+    def _others(self) -> Processes:
+        """The portal's own processes.
+
+        Without the guard above Locust: it wakes whenever Locust is stopped, which nobody does but this.
+        """
+        return [process for process in tree(self.stack) if "HATCHERY_RUN_ID" not in environment_of(process)]
 
     def _requests(self, arm: str) -> int:
         return self.target.counts().get(f"GET /ok/{arm}", {}).get("requests", 0)
 
-    def _start(self, arm: str) -> AbstractContextManager[Processes]:
-        """Its Locust processes, once requests arrive."""
+    def _start(self, arm: str) -> AbstractContextManager[psutil.Process]:
+        """The process that makes the load, once requests arrive."""
         return self._portal() if arm == "portal" else self._bare(arm)
 
     @contextmanager
-    def _portal(self) -> Iterator[Processes]:
+    def _portal(self) -> Iterator[psutil.Process]:
         before = self._requests("portal")
         with run_of(self.stack, self.scenario) as run_id:
             wait_for(lambda: self._requests("portal") > before, 30, "the first request")
-            yield self.stack.locusts(run_id)
+            yield _youngest(self.stack.locusts(run_id))
 
     @contextmanager
-    def _bare(self, arm: str) -> Iterator[Processes]:
+    def _bare(self, arm: str) -> Iterator[psutil.Process]:
         before = self._requests(arm)
         process = _locust(self.folder, self.target.url, self._env(arm))
         try:
             wait_for(lambda: self._requests(arm) > before, 30, "the first request")
-            yield [psutil.Process(process.pid)]
+            yield psutil.Process(process.pid)
         finally:
             process.terminate()
             process.wait(20)
 
     def _env(self, arm: str) -> dict[str, str]:
-        turns = {"TURNS": len(ARMS), "TURN_SECONDS": TURN_SECONDS, "GAP_SECONDS": GAP_SECONDS}
-        own = {"ENDPOINTS": self.endpoints, "ARM": arm, "TURN": ARMS.index(arm), **turns}
-        return {name: str(value) for name, value in own.items()}
+        return {"ENDPOINTS": str(self.endpoints), "ARM": arm}
 
 
-def _turn_now() -> int:
-    return int(time.monotonic() // TURN_SECONDS)
+def _youngest(processes: Processes) -> psutil.Process:
+    """Below its guard."""
+    return max(processes, key=psutil.Process.create_time)
 
 
-def _sleep_until(moment: float) -> None:
-    """Monotonic seconds."""
-    time.sleep(max(0.0, moment - time.monotonic()))
+def _pin(processes: Iterable[psutil.Process], core: int) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        for process in processes:
+            process.cpu_affinity([cores[core]])
 
 
-def _send(processes: Processes, what: str) -> None:
-    """`suspend` or `resume` them."""
+def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            getattr(process, what)()
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _locust(folder: Path, host: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
