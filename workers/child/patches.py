@@ -8,6 +8,7 @@ import gevent
 import locust.main
 from locust import argument_parser, runners, stats
 
+from . import tally
 from .csvfiles import Writer
 from .exact import intake
 from .exact.errors import OTHER_ERROR, Errors
@@ -25,6 +26,7 @@ def apply(*, max_endpoints: int, max_name_chars: int, max_errors: int, other: st
     locust.main.load_locustfile_pytest = lambda path: {}  # type: ignore[attr-defined]
     _keep_own_sigterm_handler()
     stats.StatsCSVFileWriter = Writer  # type: ignore[misc]
+    stats.RequestStats.log_request = tally.log_request  # type: ignore[method-assign,assignment]
     _replace_request_listener(lambda: _names(max_endpoints, max_name_chars, other, group_ids), max_errors, other)
     _limit_names(max_endpoints, max_name_chars, other)
     _limit_errors(max_errors, max_name_chars, other)

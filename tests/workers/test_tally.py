@@ -1,0 +1,70 @@
+"""Locust's own statistics are the same, whoever counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import workers.child
+
+MODULE = Path(workers.child.__file__).with_name("tally.py")
+
+# Locust patches the interpreter that imports it, so the comparison has one of its own.
+PREPARE = f"""
+import importlib.util, itertools, random, time
+from locust import stats
+
+spec = importlib.util.spec_from_file_location("tally", {str(MODULE)!r})
+ours = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ours)
+stock = stats.RequestStats.log_request
+REQUESTS = 3000
+
+def made(log, cache=False):
+    dice, clock = random.Random(7), itertools.count(1_000_000.0, 0.05)
+    moment = 0.0
+    time.time = lambda: moment
+    of = stats.RequestStats(use_response_times_cache=cache)
+    for number in range(REQUESTS):
+        moment = next(clock)
+        name = f"/{{dice.randint(0, 5)}}"
+        took = dice.choice([None, 0, 0.0, 0.4, 99.5, 995, dice.expovariate(0.01), dice.expovariate(0.0001)])
+        log(of, dice.choice(["GET", "POST"]), name, took, dice.randint(0, 5000))
+        if number == REQUESTS // 2:
+            of.reset_all()
+    return of
+
+def kept(of):
+    return [{{name: value for name, value in vars(entry).items() if name != "stats"}} for entry in
+            (of.total, *of.entries.values())]
+
+def compare(cache=False):
+    expected, got = kept(made(stock, cache)), kept(made(ours.log_request, cache))
+    assert expected == got, (expected, got)
+    print(sum(entry["num_requests"] for entry in got), len(got))
+"""
+ALL = "2998 13"  # half of the requests, counted twice, in the total and twelve entries
+CASES = {
+    "as it is": "compare()",
+    "with snapshots for Locust's own history": "compare(cache=True)",
+    "with buckets of the script's own": "stats.bucket_response_time = lambda ms: int(ms // 7); compare()",
+    "with counting of the script's own": """
+log = stats.StatsEntry.log
+def once_more(entry, took, size):
+    log(entry, took, size)
+    entry.total_content_length += 1
+stats.StatsEntry.log = once_more
+compare()
+""",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_keeps_what_locust_keeps(case: str) -> None:
+    code = PREPARE + CASES[case]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ALL.split()
