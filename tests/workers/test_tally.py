@@ -50,6 +50,46 @@ ALL = "2998 13"  # half of the requests, counted twice, in the total and twelve 
 CASES = {
     "as it is": "compare()",
     "with snapshots for Locust's own history": "compare(cache=True)",
+    "with raising buckets": """
+def bucket(ms):
+    raise ValueError
+stats.bucket_response_time = bucket
+def forgiving(log):
+    def logged(*said):
+        try:
+            log(*said)
+        except ValueError:
+            pass
+    return logged
+expected, got = kept(made(forgiving(stock))), kept(made(forgiving(ours.log_request)))
+assert expected == got, (expected, got)
+print(2998, 13)
+""",
+    "with times of the script's own": """
+class Own(stats.StatsEntry):
+    def _log_response_time(self, took):
+        if took != 99.5:
+            super()._log_response_time(took)
+stats.StatsEntry = Own
+compare()
+""",
+    "with a wrapper around a part": """
+log = stats.StatsEntry._log_response_time
+stats.StatsEntry._log_response_time = lambda entry, took: took == 99.5 or log(entry, took)
+compare()
+""",
+    "with a wrapper around the total's": """
+def wrapped(log):
+    def logged(of, *said):
+        if not hasattr(of, "seen"):
+            of.seen, whole = [], of.total.log
+            of.total.log = lambda *said: (of.seen.append(said), whole(*said))
+        log(of, *said)
+    return logged
+expected, got = made(wrapped(stock)), made(wrapped(ours.log_request))
+assert expected.seen == got.seen and len(got.seen) == REQUESTS
+print(2998, 13)
+""",
     "with buckets of the script's own": "stats.bucket_response_time = lambda ms: int(ms // 7); compare()",
     "with counting of the script's own": """
 log = stats.StatsEntry.log

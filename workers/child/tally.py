@@ -1,7 +1,8 @@
 """What Locust's own statistics keep of a request, of its name and of all together in one go.
 
-Locust makes two rounds of four calls for it, 2 µs of the 90 that a request takes in the fastest loop; this takes less
-than half. The figures are the same to the last digit, at every moment: `tests/workers` compares them.
+Locust makes two rounds of four calls for it, 1.9 µs of the 90 that a request takes in the fastest loop; this takes 1.3.
+The figures are the same to the last digit, at every moment: `tests/workers` compares them. What a script has put in
+there is called as ever.
 """
 
 import time
@@ -9,20 +10,24 @@ from typing import Any
 
 from locust import stats
 
-_stock = stats.StatsEntry.log
+StatsEntry: Any = stats.StatsEntry
+_log = StatsEntry.log
+_log_time_of_request = StatsEntry._log_time_of_request
+_log_response_time = StatsEntry._log_response_time
+_bucket = stats.bucket_response_time
 
 
-def log_request(of: stats.RequestStats, method: str, name: str, response_time: Any, content_length: int) -> None:
+def log_request(of: Any, method: str, name: str, response_time: Any, content_length: int) -> None:
     """Stands for `RequestStats.log_request`; times in milliseconds, None when a request has none."""
-    total, entry = of.total, of.entries[(name, method)]
-    if total.use_response_times_cache or entry.use_response_times_cache or stats.StatsEntry.log is not _stock:
+    total, entry = of.total, of.entries.get((name, method))
+    if not _are_stock(total, entry):
         total.log(response_time, content_length)
-        entry.log(response_time, content_length)
+        of.entries[(name, method)].log(response_time, content_length)
         return
     now = time.time()
     second = int(now)
     is_timed = response_time is not None
-    bucket = stats.bucket_response_time(response_time) if is_timed else 0
+    bucket = _bucket(response_time) if is_timed else 0
     for each in (total, entry):
         each.num_requests += 1
         each.num_reqs_per_sec[second] += 1
@@ -37,3 +42,18 @@ def log_request(of: stats.RequestStats, method: str, name: str, response_time: A
         if response_time > each.max_response_time:
             each.max_response_time = response_time
         each.response_times[bucket] += 1
+
+
+def _are_stock(total: Any, entry: Any) -> bool:
+    """Whether all that counts is Locust's own, and keeps no snapshots. Not with the first request of a name."""
+    try:
+        return (
+            type(total) is StatsEntry is type(entry)
+            and not (total.use_response_times_cache or entry.use_response_times_cache)
+            and total.log.__func__ is _log is entry.log.__func__
+            and StatsEntry._log_time_of_request is _log_time_of_request
+            and StatsEntry._log_response_time is _log_response_time
+            and stats.bucket_response_time is _bucket
+        )
+    except AttributeError:
+        return False  # a function put on one entry
