@@ -96,6 +96,7 @@ class Intake:
             size = response_length
             if type(size) is not int or not 0 <= size <= MAX_BYTES:
                 size = self._size(size)
+            is_failed = exception is not None and is_failure(exception)
             row = None
             if self._counts:
                 if (now := _monotonic()) >= self._ends:
@@ -107,7 +108,7 @@ class Intake:
                 else:
                     row.times.append(ms)
             self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
-            if exception is not None and is_failure(exception):
+            if is_failed:
                 self._fail(row, endpoint, name, exception, {"response_ms": ms, **more})
         except Exception:
             return  # the script goes on, whatever it made of our insides
@@ -127,7 +128,7 @@ class Intake:
         if row is not None:
             row.failures += 1  # at once: its text may take any time
         text = self._error_text(exception, name, endpoint)
-        if self._counts:
+        if row is not None and self._counts:
             kind = self.errors.find(endpoint.method, endpoint.name, text)
             self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
             if self.on_failure:
