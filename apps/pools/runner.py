@@ -120,7 +120,7 @@ class RunnerWorker(Worker):
         RQ would write the heartbeat alone, and not be able to read that when the job ends.
         """
         with self._forgiving():
-            if self.execution is not None and not self.connection.exists(self.execution.key):
+            if self.execution is not None and not self.connection.hexists(self.execution.key, "created_at"):
                 self.execution.save(self.get_heartbeat_ttl(job))
             super().maintain_heartbeats(job)
 
