@@ -55,7 +55,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the budgets.")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help=", ".join(PARTS))
     chosen = parser.parse_args().parts or list(PARTS)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # tidy up, as after Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("stopped"))  # tidy up, as after Ctrl-C
     figures: list[Figure] = []
     broken: list[str] = []
     load = [os.getloadavg()[0]]
