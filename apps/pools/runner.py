@@ -100,8 +100,6 @@ class RunnerWorker(Worker):
         except Exception:
             self.log.warning("folders of killed runs are left for the next time", exc_info=True)
 
-    # While a run goes on, its runner must not leave because the doorbell is away. --------------------------------
-
     def subscribe(self) -> None:
         """RQ's thread for commands must not get our signals.
 
@@ -113,6 +111,8 @@ class RunnerWorker(Worker):
             super().subscribe()  # type: ignore[no-untyped-call]
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    # While a run goes on, its runner must not leave because the doorbell is away. --------------------------------
 
     def maintain_heartbeats(self, job: Job) -> None:
         """A record that expired while the host was asleep, or went with Redis, is written anew.
