@@ -112,10 +112,56 @@ compare()
 """,
 }
 
+WHILE_IT_COUNTS = """
+of, other = (stats.RequestStats(use_response_times_cache=False) for _ in range(2))
+key, said = ("/", "GET"), []
+
+def count(*moments, of=of):
+    global moment
+    for moment in moments:
+        time.time = lambda: moment
+        ours.log_request(of, "GET", "/", 5.0, 1)
+
+count(10.0, 10.1)
+whole = of.total.log
+of.total.log = lambda *what: (said.append(moment), whole(*what))
+count(10.2, 11.0, 11.1)
+assert said == [11.0, 11.1], "the next second, a function put in there is called"
+assert of.total.num_requests == of.entries[key].num_requests == 5
+
+del of.total.log
+count(12.0, 12.1)
+first = of.entries[key]
+of.entries[key] = fresh = stats.StatsEntry(of, *key)
+fresh.log = lambda *what: said.append("fresh")
+count(12.2)
+assert said[2:] == ["fresh"] and first.num_requests == 7, "another entry is taken at once"
+del fresh.log
+count(12.3, 12.4, of=other)
+count(12.5)
+assert (other.num_requests, of.num_requests, fresh.num_requests) == (2, 9, 1)
+
+of.clear_all()
+count(12.6, 12.7)
+assert of.num_requests == of.entries[key].num_requests == 2
+of.entries[key] = [1]
+try:
+    count(12.8)
+except AttributeError:
+    print("as Locust's own")
+"""
+
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_keeps_what_locust_keeps(case: str) -> None:
-    code = PREPARE + CASES[case]
+    assert int(said_by(PREPARE + CASES[case])) == 1_499  # since the statistics were reset
+
+
+def test_it_finds_what_changes_while_it_counts() -> None:
+    assert said_by(PREPARE + WHILE_IT_COUNTS) == "as Locust's own\n"
+
+
+def said_by(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == 1_499  # since the statistics were reset
+    return done.stdout

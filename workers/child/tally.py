@@ -1,8 +1,8 @@
 """What Locust's own statistics keep of a request, of its name and of all together in one go.
 
-Locust makes two rounds of four calls for it, 1.9 µs of the 90 that a request takes in the fastest loop; this takes 1.3.
+Locust makes two rounds of four calls for it, 1.8 µs of the 90 that a request takes in the fastest loop; this takes 1.0.
 The figures are the same to the last digit, at every moment: `tests/workers` compares them. What a script has put in
-there is called as ever.
+there is called as ever, from the next second on should it come while its users are at work.
 """
 
 import time
@@ -17,15 +17,35 @@ _log_response_time = StatsEntry._log_response_time
 _bucket = stats.bucket_response_time
 
 
+class _Checked:
+    """Entries in which all that counts was found to be Locust's own, in the present second."""
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.total: Any = None
+        self.entries: set[Any] = set()
+
+    def forget(self, total: Any, second: int) -> None:
+        self.second, self.total = second, total
+        self.entries.clear()
+
+
+_checked = _Checked()
+
+
 def log_request(of: Any, method: str, name: str, response_time: Any, content_length: int) -> None:
     """Stands for `RequestStats.log_request`; times in milliseconds, None when a request has none."""
-    total, entry = of.total, of.entries.get((name, method))
-    if not _are_stock(total, entry):
-        total.log(response_time, content_length)
-        of.entries[(name, method)].log(response_time, content_length)
-        return
     now = time.time()
     second = int(now)
+    total, entry, checked = of.total, of.entries.get((name, method)), _checked
+    if second != checked.second or total is not checked.total:
+        checked.forget(total, second)
+    if type(entry) is not StatsEntry or entry not in checked.entries:
+        if not _are_stock(total, entry):
+            total.log(response_time, content_length)
+            of.entries[(name, method)].log(response_time, content_length)
+            return
+        checked.entries.add(entry)
     is_timed = response_time is not None
     bucket = _bucket(response_time) if is_timed else 0
     for each in (total, entry):
