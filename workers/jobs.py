@@ -21,6 +21,7 @@ from apps.runs import finish, services
 from apps.runs.blocks import BadBlock
 from apps.runs.lease import RENEW_SECONDS, Fenced, Lease, claim
 from apps.runs.models import Run
+from apps.runs.notify import held_line
 from apps.runs.recording import Recorder
 from apps.runs.sink import RunSink
 from apps.runs.states import TERMINAL, State
@@ -85,7 +86,8 @@ def execute_run(run_id: str) -> None:
     signal.signal(signal.SIGTERM, control.leave)
     folder = RunFolder(Path(settings.RUNS_DIR) / f"{run_id}.{lease.fence}")
     try:
-        _carry_out(lease, control, folder)
+        with held_line():
+            _carry_out(lease, control, folder)
     except Fenced:
         # Its folder is left to `sweep`, which keeps what is in it if the run was declared lost.
         log.warning("run %s belongs to somebody else now; left", run_id)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -17,11 +20,29 @@ SEND_SECONDS = 1.0
 """Whoever rings has better things to do, such as renewing a lease, than waiting for a host that does not answer."""
 RETRY_SECONDS = 5.0
 _silent_until = 0.0
+_held = threading.local()
 
 
 def group_name(run_id: UUID | str) -> str:
     """The channel group of one run; made here only, never from what a client sends."""
     return f"run.{run_id}"
+
+
+@contextmanager
+def held_line() -> Iterator[None]:
+    """Whoever rings every second from this thread does it over one event loop and connection meanwhile.
+
+    With new ones for each time, as elsewhere, it costs 2.5 ms instead of 0.2: half of what a run costs its runner.
+    """
+    _held.runner = runner = asyncio.Runner()
+    try:
+        yield
+    finally:
+        del _held.runner
+        try:
+            runner.close()
+        except Exception as error:  # as below; what was done meanwhile is done
+            log.debug("the line could not be closed: %s", error)
 
 
 def ring_pages(run_id: UUID) -> None:
@@ -34,7 +55,11 @@ def _send(run_id: UUID) -> None:
     if time.monotonic() < _silent_until:
         return
     try:
-        async_to_sync(_group_send)(run_id)
+        runner: asyncio.Runner | None = getattr(_held, "runner", None)
+        if runner is None:
+            async_to_sync(_group_send)(run_id)
+        else:
+            runner.run(_group_send(run_id))
     except Exception as error:  # the layer lets through errors of Redis, of sockets and of event loops
         log.debug("no doorbell for run %s: %s", run_id, error)
         _silent_until = time.monotonic() + RETRY_SECONDS
