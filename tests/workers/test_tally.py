@@ -38,7 +38,8 @@ def made(log, cache=False):
     return of
 
 def kept(of):
-    return [{{name: value for name, value in vars(entry).items() if name != "stats"}} for entry in
+    ours = "stats", "hatchery_checked"
+    return [{{name: value for name, value in vars(entry).items() if name not in ours}} for entry in
             (of.total, *of.entries.values())]
 
 def compare(cache=False):

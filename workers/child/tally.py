@@ -15,39 +15,28 @@ _log = StatsEntry.log
 _log_time_of_request = StatsEntry._log_time_of_request
 _log_response_time = StatsEntry._log_response_time
 _bucket = stats.bucket_response_time
-
-
-class _Checked:
-    """Entries in which all that counts was found to be Locust's own, in the present second."""
-
-    def __init__(self) -> None:
-        self.second = 0
-        self.total: Any = None
-        self.entries: set[Any] = set()
-
-    def forget(self, total: Any, second: int) -> None:
-        self.second, self.total = second, total
-        self.entries.clear()
-
-
-_checked = _Checked()
+SHORT_MS = 100
 
 
 def log_request(of: Any, method: str, name: str, response_time: Any, content_length: int) -> None:
     """Stands for `RequestStats.log_request`; times in milliseconds, None when a request has none."""
     now = time.time()
     second = int(now)
-    total, entry, checked = of.total, of.entries.get((name, method)), _checked
-    if second != checked.second or total is not checked.total:
-        checked.forget(total, second)
-    if type(entry) is not StatsEntry or entry not in checked.entries:
+    total, entry = of.total, of.entries.get((name, method))
+    try:
+        is_checked = total.hatchery_checked == second == entry.hatchery_checked
+    except AttributeError:
+        is_checked = False
+    if not is_checked:
         if not _are_stock(total, entry):
             total.log(response_time, content_length)
             of.entries[(name, method)].log(response_time, content_length)
             return
-        checked.entries.add(entry)
+        total.hatchery_checked = entry.hatchery_checked = second  # for as long as this second lasts
     is_timed = response_time is not None
-    bucket = _bucket(response_time) if is_timed else 0
+    bucket = 0
+    if is_timed:  # Locust's own way for the shortest, without the call
+        bucket = round(response_time) if response_time < SHORT_MS else _bucket(response_time)
     for each in (total, entry):
         each.num_requests += 1
         each.num_reqs_per_sec[second] += 1
