@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import pytest
 
+from bench import observer, turns
 from bench.growth import grown, warm
-from bench.observer import Observed, Pairs, figures_of
+from bench.turns import Made
 
-
-def pairs(*rounds: tuple[float, float]) -> Pairs:
-    """Requests per CPU second of ours and of the bare one in each round; ours takes twice as long."""
-    found = Pairs()
-    for ours, bare in rounds:
-        found.ours.append(Observed(ours, ours, [0.002] * 999 + [0.02]))
-        found.bare.append(Observed(bare, bare, [0.001] * 999 + [0.01]))
-    return found
-
-
-def test_the_exact_collector_has_a_budget() -> None:
-    slow, rate = figures_of(100, "exact", pairs((900, 1000), (1000, 1000)))
-    assert slow.value == pytest.approx(2.0) and slow.verdict == "over"
-    assert rate.value == pytest.approx(0.95) and rate.verdict == "over"
-    assert [figure.verdict for figure in figures_of(1, "csv", pairs((900, 1000)))] == ["", ""]
+FAST, SLOW = [0.001] * 999 + [0.01], [0.002] * 999 + [0.02]
 
 
 def test_the_slowest_requests_of_all_rounds_count() -> None:
-    found = pairs((1, 1), (1, 1))
-    assert found.p999_ms(found.ours) == pytest.approx(2.0)
-    found.ours[1].took = [1.0] * 1000
-    assert found.p999_ms(found.ours) == pytest.approx(1000.0)
+    slow = observer.paced_figure(100, "exact", [(SLOW, FAST), (SLOW, FAST)])
+    assert slow.value == pytest.approx(2.0) and slow.verdict == "over"
+    assert observer.paced_figure(100, "csv", [(SLOW, FAST)]).verdict == ""
+    assert observer.p999_ms(SLOW + [1.0] * 1000) == pytest.approx(1000.0)
+
+
+def test_who_takes_turns_is_held_against_both_bare_ones() -> None:
+    made = {
+        "bare": Made(1000, cpu_seconds=1.0, seconds=2.0),
+        "exact": Made(950, cpu_seconds=1.0, seconds=1.9),
+        "again": Made(450, cpu_seconds=0.5, seconds=1.0),
+    }
+    assert turns.against_bare(made, "exact", lambda one: one.per_cpu_second) == pytest.approx(1.0)
+    assert turns.against_bare(made, "exact", lambda one: one.per_second) == pytest.approx(500 / 475)
+    assert turns.control(made, lambda one: one.per_cpu_second) == pytest.approx(0.9)
+
+
+def test_starts_are_told_with_the_error_of_their_mean() -> None:
+    figure = turns.figure("portal ÷ bare", [0.96, 0.98, 1.00, 0.98], budget=0.98)
+    assert figure.value == pytest.approx(0.98) and figure.verdict == "ok"
+    assert figure.note.startswith("± 0.0082")
+    assert turns.figure("portal ÷ bare", [0.96, 0.98], budget=0.98).verdict == "over"
 
 
 def test_growth_is_from_when_all_has_been_used_once_to_the_largest() -> None:
