@@ -35,12 +35,16 @@ CALLS = (
     (("me", "GET", "/"), {{}}),
     (("me", "GET", "/"), {{"name": "n"}}),
     (("me", "PUT", "/", "n", "d", True, True, {{"h": "1"}}, ("a", "b"), {{"j": 1}}, False, {{"c": 1}}), {{}}),
+    (("me", "PUT", "/", "n", "d", True, True, {{"h": "1"}}, ("a", "b"), {{"j": 1}}, False, {{"c": 1}}), {{"more": 3}}),
     (("me", "GET", "/"), {{"params": {{"p": 1}}}}),
     (("me", "POST", "/"), {{"json": {{"j": 2}}, "timeout": 3, "headers": {{"h": "2"}}, "catch_response": True}}),
 )
 
 def outcomes(request):
     return [request(*given, **named) for given, named in CALLS]
+
+def outcomes_of_named(request):
+    return [request(*given, **named) for given, named in CALLS if len(given) == 3]
 """
 CASES = {
     "Locust's own, argument by argument": """
@@ -60,6 +64,29 @@ def send(self, method, url, name="mine", *more, **named):
     return self, method, url, name, more, named
 _, request = watched(send)
 assert outcomes(request) == outcomes(send)
+""",
+    "a script's own that says it is like Locust's": """
+def short(self, method, url, **named):
+    return self, method, url, named
+def looking(*given, **named):
+    return given, named
+def told(function):
+    function.__signature__ = inspect.signature(stock)
+    return function
+for send in (told(short), told(looking)):
+    _, request = watched(send)
+    assert outcomes_of_named(request) == outcomes_of_named(send)
+""",
+    "what is no function at all": """
+class Own:
+    __signature__ = "nonsense"
+    def __call__(self, *given, **named):
+        return given, named
+import operator
+for send in (Own(), operator.itemgetter(0), dict.get):
+    watched(send)
+_, request = watched(Own())
+assert outcomes(request) == outcomes(Own())
 """,
     "what is under way": """
 def send(*given, **named):

@@ -138,6 +138,27 @@ fresh.log = lambda *what: said.append("fresh")
 count(12.2)
 assert said[2:] == ["fresh"] and first.num_requests == 7, "another entry is taken at once"
 del fresh.log
+
+class Proxy:
+    def __init__(self, inner):
+        self.inner = inner
+    def __getattr__(self, name):
+        return vars(self)["inner"].__getattribute__(name)
+
+class Raising(Proxy):
+    def __getattr__(self, name):
+        return {"log": vars(self)["inner"].log}[name]
+
+for kind in (Proxy, Raising):
+    for owner, place in ((vars(other), "total"), (other.entries, key)):
+        count(12.25, of=other)
+        plain = owner[place]
+        before = plain.num_requests
+        owner[place] = kind(plain)
+        count(12.25, 12.26, 13.0, 12.25, of=other)
+        assert plain.num_requests == before + 4, "an entry that passes on is called"
+        owner[place] = plain
+other.clear_all()
 count(12.3, 12.4, of=other)
 count(12.5)
 assert (other.num_requests, of.num_requests, fresh.num_requests) == (2, 9, 1)

@@ -7,6 +7,7 @@ import inspect
 import itertools
 import time
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from locust.clients import HttpSession
@@ -90,11 +91,19 @@ class InFlight:
         return {"in_flight": len(self._began), "oldest_ms": age}
 
 
-def _can_be_called_alike(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether the same arguments mean the same to both, also those that are left out."""
-    return _parameters(one) == _parameters(other)
+def _can_be_called_alike(one: Any, other: Any) -> bool:
+    """Whether the same arguments mean the same to both, also those left out; `__signature__` may say anything."""
+    return type(one) is type(other) is FunctionType and _parameters(one) == _parameters(other)
 
 
-def _parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
-    signature = inspect.signature(function, follow_wrapped=False)
-    return [(parameter.name, parameter.kind, parameter.default) for parameter in signature.parameters.values()]
+def _parameters(function: FunctionType) -> tuple[object, ...]:
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    return (
+        code.co_posonlyargcount,
+        code.co_argcount,
+        code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS),
+        code.co_varnames[:count],
+        function.__defaults__,
+        function.__kwdefaults__,
+    )
