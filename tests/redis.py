@@ -6,6 +6,7 @@ Import the fixtures by name: `redis_url` (empty, and in the settings), `no_redis
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ class Server:
 
     def stop(self) -> None:
         if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)  # it cannot end while it is stopped
             self.process.terminate()
             self.process.wait()
             self.process = None

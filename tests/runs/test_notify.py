@@ -48,6 +48,10 @@ def server(redis_server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(notify, "RETRY_SECONDS", 0.0)
     yield redis_server
     channel_layers.backends.clear()
+    if redis_server.process is None:
+        redis_server.start()
+    else:
+        redis_server.process.send_signal(signal.SIGCONT)
 
 
 def connections(server: Server) -> int:
@@ -82,6 +86,26 @@ def test_a_held_line_is_there_again_with_redis(server: Server) -> None:
         assert time.monotonic() - began < 2 * notify.SEND_SECONDS
         server.start()
         page = Page(server)
+        ring()
+        assert page.rings()
+
+
+def test_a_held_line_notices_that_it_was_cut(server: Server) -> None:
+    with notify.held_line():
+        ring()
+        server.stop()
+        server.start()
+        page = Page(server)
+        ring()
+        assert page.rings()
+
+
+def test_lines_may_be_held_one_in_the_other(server: Server) -> None:
+    page = Page(server)
+    with notify.held_line():
+        with notify.held_line():
+            ring()
+            assert page.rings()
         ring()
         assert page.rings()
 

@@ -11,13 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.files.storage import storages
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
-from apps.runs import services, tiers
+from apps.runs import notify, services, tiers
 from apps.runs.lease import RENEW_SECONDS, Lease
 from apps.runs.models import Artifact, Run
 from apps.runs.states import State
@@ -94,6 +95,23 @@ def test_it_says_why_a_script_cannot_start(target: Target, folders: Path) -> Non
     assert (run.state, run.reason, run.verdict) == (State.FAILED, "locustfile_error", "none")
     assert (run.diagnosis["code"], run.diagnosis["line"]) == ("import_error", 2)
     assert list(folders.iterdir()) == []
+
+
+@pytest.mark.engine
+@pytest.mark.django_db(transaction=True)
+def test_it_rings_over_one_line(target: Target, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[object] = []
+    send = notify._send
+
+    def heard(run_id: UUID) -> None:
+        lines.append(getattr(notify._held, "runner", None))
+        send(run_id)
+
+    monkeypatch.setattr(notify, "_send", heard)
+    carried_out(queued(target, "x = 1\nimport nowhere\n"))
+    first, *others = lines
+    assert first is None  # of the claim, which comes before
+    assert len(others) >= 2 and others[0] is not None and set(others) == {others[0]}
 
 
 @pytest.mark.engine
