@@ -1,8 +1,7 @@
 """What counting costs the load that is counted: the same Locust with `exact`, with `csv`, and with no collector at all.
 
 *Requests per CPU second*: each makes as many requests as it can, in turns with two bare `locust --headless`
-(`bench/turns.py`), without the portal's other processes. What it does once a second it pays twice, as it has half of
-the time.
+(`bench/turns.py`), without the portal's other processes.
 
 *p99.9*: each keeps the steady pace of an open loop beside a bare Locust, at the same time, against the same target, so
 that whatever else the machine does meets both. A user times its requests itself and keeps the times in an array, so
@@ -86,8 +85,7 @@ def take_turns(folder: Path, target: Target, arm: str, names: int) -> dict[str, 
     folder.mkdir()
     with ExitStack() as exits:
         locusts = {one: exits.enter_context(closed(folder, target, one, names)) for one in ("bare", arm, "again")}
-        order = (arm, "bare", arm, "again")
-        return turns.take_turns(locusts, order, lambda one: turns.requests_of(target, one))
+        return turns.take_turns(locusts, lambda one: turns.requests_of(target, one))
 
 
 def closed(folder: Path, target: Target, arm: str, names: int) -> AbstractContextManager[psutil.Process]:

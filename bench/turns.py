@@ -1,9 +1,13 @@
 """Locust processes that make as many requests as they can, in turns: which makes more, on a machine that never rests.
 
 The machine's speed changes from one moment to the next by more than what is looked for, so all are up at once and take
-turns of a twentieth of a second; whose turn it is not, is stopped (SIGSTOP). Each has one core and the target another,
-if there are two: otherwise it is luck how often the scheduler puts them on the same. Processes of the same program
-differ by a few percent for as long as they live, so start all of them many times.
+turns of a twentieth of a second; whose turn it is not, is stopped (SIGSTOP). All have as many turns and as long to wait
+between two: what falls due once a second weighs the more in a turn the longer that is, and caches are the colder. With
+three of them it weighs three times what it does outside of here, in ours and in the bare ones.
+
+Each has one core and the target another, if there are two: otherwise it is luck how often the scheduler puts them on
+the same. Processes of the same program differ by a few percent for as long as they live, so start all of them many
+times.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ TURN_SECONDS = 0.04
 QUIET_SECONDS = 0.01
 """After a turn, for the target to answer what it still has."""
 WARM_SECONDS = 1.5
-ROUNDS = 50
+ROUNDS = 80
 CPU_CLOCK = 2
 """In the number that Linux gives to a process's CPU clock: of all its threads, by the scheduler's count."""
 
@@ -54,17 +58,16 @@ class Made:
         return self.requests / self.cpu_seconds
 
 
-def take_turns(
-    locusts: Mapping[str, psutil.Process], order: Sequence[str], requests: Callable[[str], int]
-) -> dict[str, Made]:
-    """What each did in `ROUNDS` rounds of `order`, as many at least as stand in it. All go on afterwards."""
+def take_turns(locusts: Mapping[str, psutil.Process], requests: Callable[[str], int]) -> dict[str, Made]:
+    """What each did in `ROUNDS` turns, one after the other. All go on afterwards."""
     made = {arm: Made() for arm in locusts}
     pin(locusts.values(), 0)
     time.sleep(WARM_SECONDS)
     send(locusts.values(), signal.SIGSTOP)
     try:
-        for arm in tuple(order) * ROUNDS:
-            _turn(locusts[arm], made[arm], partial(requests, arm))
+        for _ in range(ROUNDS):
+            for arm, locust in locusts.items():
+                _turn(locust, made[arm], partial(requests, arm))
     finally:
         send(locusts.values(), signal.SIGCONT)
     return made
