@@ -14,6 +14,7 @@ from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
 NO_CONTEXT: dict[str, object] = {}
+"""As Locust's own default; nobody writes into it."""
 
 
 class InFlight:
