@@ -14,7 +14,7 @@ from typing import Any
 
 from .clock import Clock
 from .errors import Errors, Kind
-from .names import Endpoint, Names
+from .names import MAX_SEEN, Names
 from .seconds import Refused, Row, Second
 from .values import MAX_BYTES, MAX_MS, error_text, is_failure, size_of, time_of
 
@@ -34,16 +34,20 @@ class Intake:
         self.refused: Refused = {"time": 0, "name": 0, "size": 0}
         self.on_failure: Callable[[Kind, str, dict[str, Any]], None] | None = None
         self._environment = environment
-        self._seen = names.seen
         self._counts = False
+        self._ends = math.inf
+        """The monotonic time at which the present second is over."""
+        self._new_second()
+
+    def _new_second(self) -> None:
+        self._rows: dict[int, Row] = {}
+        self._errors: dict[int, int] = {}
+        self._spelled: dict[tuple[str, str], Row] = {}
+        """The rows by what the script says for name and method: all that most requests have to look up."""
 
     def count_seconds(self) -> None:
         """Keep what happens in each second, from `begin` on."""
-        self._rows: dict[int, Row] = {}
-        self._errors: dict[int, int] = {}
         self._t = 0
-        self._ends = math.inf
-        """The monotonic time at which the present second is over."""
         self.clock: Clock | None = None
         self.over: deque[Second] = deque()
         """Seconds that are over and in which something happened, the earliest first."""
@@ -52,6 +56,7 @@ class Intake:
         """The first second starts. Requests from before are none of the test; Locust forgets them as well."""
         if self.clock is None:
             self._counts = True
+            self._new_second()
             now = _monotonic()
             self.clock = Clock(time.time(), now)
             self._t = self.clock.second(now)
@@ -65,14 +70,14 @@ class Intake:
             return
         if self._rows or self._errors:
             self.over.append(Second(self._t, self._rows, self._errors))
-            self._rows, self._errors = {}, {}
+            self._new_second()
         self._t = max(self._t + 1, clock.second(now))
         self._ends = clock.end(self._t)
 
     def close(self) -> Second:
         """The present second, which is not over yet; nothing is counted any more after this."""
         self.roll(_monotonic())
-        self._counts, self._ends = False, math.inf
+        self._counts, self._ends, self._spelled = False, math.inf, {}
         return Second(self._t, self._rows, self._errors)
 
     def on_request(
@@ -82,14 +87,14 @@ class Intake:
         response_time: Any = MISSING,
         response_length: Any = 0,
         exception: Any = None,
+        context: Any = None,
+        response: Any = None,
+        start_time: Any = None,
+        url: Any = None,
         **more: Any,
     ) -> None:
+        """All that Locust's own clients say is named: Python compares each argument that is not with every name."""
         try:
-            endpoint = None
-            if type(name) is str and type(request_type) is str:
-                endpoint = self._seen.get((name, request_type))
-            if endpoint is None:
-                endpoint = self._endpoint(name, request_type)
             ms = response_time
             if type(ms) is not float or not 0.0 <= ms <= MAX_MS:
                 ms = self._time(ms)
@@ -98,42 +103,46 @@ class Intake:
                 size = self._size(size)
             is_failed = exception is not None and is_failure(exception)
             row = None
-            if self._counts:
-                if (now := _monotonic()) >= self._ends:
-                    self.roll(now)
-                row = self._rows.get(endpoint.index) or self._new_row(endpoint.index)
-                row.bytes += size
-                if ms is None:
-                    row.untimed += 1
-                else:
-                    row.times.append(ms)
-            self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
+            if _monotonic() < self._ends and type(name) is str is type(request_type):
+                row = self._spelled.get((name, request_type))
+            if row is None:
+                row = self._find(name, request_type)
+            # From the look at the clock to here nothing of a script's may run: it could let a second go by.
+            row.bytes += size
+            if ms is None:
+                row.untimed += 1
+            else:
+                row.append(ms)
+            self._environment.stats.log_request(row.method, row.name, ms, size)
             if is_failed:
-                self._fail(row, endpoint, name, exception, {"response_ms": ms, **more})
+                said = {"context": context, "response": response, "start_time": start_time, "url": url}
+                self._fail(row, name, exception, {"response_ms": ms, **said, **more})
         except Exception:
             return  # the script goes on, whatever it made of our insides
 
-    def _new_row(self, index: int) -> Row:
-        """Of an endpoint that has its first request in the present second."""
-        row = self._rows[index] = Row()
-        return row
-
-    def _endpoint(self, name: Any, method: Any) -> Endpoint:
+    def _find(self, name: Any, method: Any) -> Row:
+        """The row of the present second; one that keeps nothing when no test goes on."""
         endpoint, is_good = self.names.find(name, method)
         if not is_good:
             self.refused["name"] += 1
-        return endpoint
+        if (now := _monotonic()) >= self._ends:
+            self.roll(now)
+        row = self._rows.get(endpoint.index) if self._counts else Row(endpoint.method, endpoint.name, keeps=False)
+        if row is None:
+            row = self._rows[endpoint.index] = Row(endpoint.method, endpoint.name)
+        if type(name) is str is type(method) and (name, method) in self.names.seen and len(self._spelled) < MAX_SEEN:
+            self._spelled[name, method] = row
+        return row
 
-    def _fail(self, row: Row | None, endpoint: Endpoint, name: Any, exception: Any, more: dict[str, Any]) -> None:
-        if row is not None:
-            row.failures += 1  # at once: its text may take any time
-        text = self._error_text(exception, name, endpoint)
-        if row is not None and self._counts:
-            kind = self.errors.find(endpoint.method, endpoint.name, text)
+    def _fail(self, row: Row, name: Any, exception: Any, more: dict[str, Any]) -> None:
+        row.failures += 1  # at once: its text may take any time
+        text = self._error_text(exception, name, row.name)
+        if self._counts:
+            kind = self.errors.find(row.method, row.name, text)
             self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
             if self.on_failure:
-                self.on_failure(kind, endpoint.method, more)
-        self._environment.stats.log_error(endpoint.method, endpoint.name, text)
+                self.on_failure(kind, row.method, more)
+        self._environment.stats.log_error(row.method, row.name, text)
 
     def _time(self, value: Any) -> float | None:
         if value is None:
@@ -149,11 +158,11 @@ class Intake:
             self.refused["size"] += 1
         return size or 0
 
-    def _error_text(self, exception: Any, name: Any, endpoint: Endpoint) -> str:
+    def _error_text(self, exception: Any, name: Any, shown: str) -> str:
         """Locust puts the name of a request into the text of its error; grouped names must not come back by that."""
         text = error_text(exception)
-        if self.names.group and type(name) is str and name != endpoint.name and len(name) > 1:
-            text = text.replace(name, endpoint.name)
+        if self.names.group and type(name) is str and name != shown and len(name) > 1:
+            text = text.replace(name, shown)
         return text
 
 

@@ -32,6 +32,10 @@ class Buckets:
             sketch[bucket] = sketch.get(bucket, 0) + 1
 
 
+def _drop(_: float) -> None:
+    """For a row that keeps nothing."""
+
+
 class Row:
     """One endpoint in one second; times in milliseconds.
 
@@ -39,10 +43,14 @@ class Row:
     a third of doing it between two requests.
     """
 
-    __slots__ = ("bytes", "failures", "times", "untimed")
+    __slots__ = ("append", "bytes", "failures", "method", "name", "times", "untimed")
 
-    def __init__(self) -> None:
+    def __init__(self, method: str, name: str, *, keeps: bool = True) -> None:
+        self.method = method
+        self.name = name
         self.times = array("d")
+        self.append: Callable[[float], object] = self.times.append if keeps else _drop
+        """Takes a response time."""
         self.untimed = 0
         self.failures = 0
         self.bytes = 0
