@@ -14,12 +14,12 @@ from typing import Any
 
 from .clock import Clock
 from .errors import Errors, Kind
+from .firing import MISSING, Firing, take_over
 from .names import MAX_SEEN, Names
 from .seconds import Refused, Row, Second
 from .values import MAX_BYTES, MAX_MS, error_text, is_failure, size_of, time_of
 
 LOCUSTS_LISTENER = "Runner.__init__.<locals>.on_request"
-MISSING = object()
 
 # One look-up less for each request.
 _monotonic = time.monotonic
@@ -34,10 +34,17 @@ class Intake:
         self.refused: Refused = {"time": 0, "name": 0, "size": 0}
         self.on_failure: Callable[[Kind, str, dict[str, Any]], None] | None = None
         self._environment = environment
+        self._firing: Firing | None = None
         self._counts = False
         self._ends = math.inf
         """The monotonic time at which the present second is over."""
         self._new_second()
+
+    def listen(self, event: Any) -> None:
+        """Take the place of Locust's own listener."""
+        places = [place for place, handler in enumerate(event._handlers) if _name(handler) == LOCUSTS_LISTENER]
+        event._handlers[places[-1]] = listener = self.on_request
+        self._firing = take_over(event, listener, self.count)
 
     def _new_second(self) -> None:
         self._rows: dict[int, Row] = {}
@@ -68,6 +75,8 @@ class Intake:
         clock = self.begin()
         if now < self._ends:
             return
+        if self._firing is not None:
+            self._firing.look()
         if self._rows or self._errors:
             self.over.append(Second(self._t, self._rows, self._errors))
             self._new_second()
@@ -82,18 +91,29 @@ class Intake:
 
     def on_request(
         self,
-        request_type: Any = None,
-        name: Any = None,
+        request_type: Any = MISSING,
+        name: Any = MISSING,
         response_time: Any = MISSING,
-        response_length: Any = 0,
-        exception: Any = None,
-        context: Any = None,
-        response: Any = None,
-        start_time: Any = None,
-        url: Any = None,
-        **more: Any,
+        response_length: Any = MISSING,
+        exception: Any = MISSING,
+        response: Any = MISSING,
+        url: Any = MISSING,
+        **_: Any,
     ) -> None:
-        """All that Locust's own clients say is named: Python compares each argument that is not with every name."""
+        """Listens to Locust's event."""
+        self.count(request_type, name, response_time, response_length, exception, response, url)
+
+    def count(
+        self,
+        request_type: Any,
+        name: Any,
+        response_time: Any,
+        response_length: Any,
+        exception: Any,
+        response: Any,
+        url: Any,
+    ) -> None:
+        """A request, whatever is said of it."""
         try:
             ms = response_time
             if type(ms) is not float or not 0.0 <= ms <= MAX_MS:
@@ -101,7 +121,7 @@ class Intake:
             size = response_length
             if type(size) is not int or not 0 <= size <= MAX_BYTES:
                 size = self._size(size)
-            is_failed = exception is not None and is_failure(exception)
+            is_failed = exception is not None and exception is not MISSING and is_failure(exception)
             row = None
             if _monotonic() < self._ends and type(name) is str is type(request_type):
                 row = self._spelled.get((name, request_type))
@@ -115,14 +135,13 @@ class Intake:
                 row.append(ms)
             self._environment.stats.log_request(row.method, row.name, ms, size)
             if is_failed:
-                said = {"context": context, "response": response, "start_time": start_time, "url": url}
-                self._fail(row, name, exception, {"response_ms": ms, **said, **more})
+                self._fail(row, name, exception, {"response_ms": ms, "response": response, "url": _given(url)})
         except Exception:
             return  # the script goes on, whatever it made of our insides
 
     def _find(self, name: Any, method: Any) -> Row:
         """The row of the present second; one that keeps nothing when no test goes on."""
-        endpoint, is_good = self.names.find(name, method)
+        endpoint, is_good = self.names.find(_given(name), _given(method))
         if not is_good:
             self.refused["name"] += 1
         if (now := _monotonic()) >= self._ends:
@@ -153,7 +172,7 @@ class Intake:
         return ms
 
     def _size(self, value: Any) -> int:
-        size = size_of(value)
+        size = 0 if value is MISSING else size_of(value)
         if size is None:
             self.refused["size"] += 1
         return size or 0
@@ -169,9 +188,7 @@ class Intake:
 def install(environment: Any, names: Names, errors: Errors) -> Intake:
     """Put an `Intake` where Locust's own listener stands."""
     intake = Intake(environment, names, errors)
-    handlers = environment.events.request._handlers
-    places = [place for place, handler in enumerate(handlers) if _name(handler) == LOCUSTS_LISTENER]
-    handlers[places[-1]] = intake.on_request
+    intake.listen(environment.events.request)
     return intake
 
 
@@ -186,3 +203,7 @@ def find(environment: Any) -> Intake:
 
 def _name(handler: Any) -> str:
     return str(getattr(handler, "__qualname__", ""))
+
+
+def _given(value: Any) -> Any:
+    return None if value is MISSING else value
