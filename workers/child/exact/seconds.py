@@ -59,9 +59,8 @@ class Row:
     def count(self) -> int:
         return len(self.times) + self.untimed
 
-    def as_json(self, index: int, sketch: Mapping[int, int]) -> str:
+    def as_json(self, index: int, times: Sequence[float], sketch: Mapping[int, int]) -> str:
         """The row of a line; no times when no request had one. By hand: three times as fast as an encoder."""
-        times = self.times
         known = f"{sum(times):.6f},{min(times):.6f},{max(times):.6f}" if times else "null,null,null"
         pairs = ",".join([f"{bucket},{count}" for bucket, count in sketch.items()])
         return f"[{index},{self.count},{self.failures},{known},{self.bytes},[{pairs}]]"
@@ -72,16 +71,17 @@ def spelled(rows: Mapping[int, Row], buckets: Buckets, pause: Callable[[], None]
     left = CHUNK_TIMES
     for index, row in rows.items():
         sketch: dict[int, int] = {}
+        times = row.times.tolist()  # an array makes each number anew whenever it is asked for
         done = 0
-        while done < len(row.times):
+        while done < len(times):
             if not left:
                 pause()
                 left = CHUNK_TIMES
-            some = row.times[done : done + left]
+            some = times[done : done + left]
             buckets.count(some, sketch)
             done += len(some)
             left -= len(some)
-        yield row.as_json(index, sketch)
+        yield row.as_json(index, times, sketch)
 
 
 @dataclass(slots=True)
