@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import translation
 
@@ -35,7 +36,7 @@ WISHES = (
     "wanted_spawn_rate",
     "is_paused",
 )
-"""All that people can want of a run that goes on; read several times in a second."""
+"""All that people can want of a run that goes on, in the order of `Lease.wishes`; read several times in a second."""
 
 
 class Fenced(Exception):
@@ -63,20 +64,16 @@ class Lease:
 
     def wishes(self) -> Wishes:
         """What people want, without holding on."""
-        run = self._held().only(*WISHES).first()
-        if run is None:
+        with connection.cursor() as cursor:
+            cursor.execute(*_question_for_wishes(self))
+            row = cursor.fetchone()
+        if row is None:
             return Wishes(Order.FENCED)
-        order = Order.ABORT if run.abort_requested_at else Order.STOP if run.stop_requested_at else Order.GO
-        if not run.steering_revision:
+        aborted, stopped, revision, run_time_s, users, spawn_rate, is_paused = row
+        order = Order.ABORT if aborted else Order.STOP if stopped else Order.GO
+        if not revision:
             return Wishes(order)
-        steering = Steering(
-            revision=run.steering_revision,
-            run_time_s=run.run_time_s,
-            users=run.wanted_users,
-            spawn_rate=run.wanted_spawn_rate,
-            is_paused=run.is_paused,
-        )
-        return Wishes(order, steering)
+        return Wishes(order, Steering(revision, run_time_s, users, spawn_rate, bool(is_paused)))
 
     def move(self, target: State, *, by: str = "", reason: str = "", **fields: Any) -> None:
         """Go to `target` from wherever that is allowed. Raises Fenced when nobody is there to be moved."""
@@ -104,6 +101,12 @@ class Lease:
 
     def _mine(self) -> QuerySet[Run]:
         return Run.objects.filter(pk=self.run_id, fence=self.fence)
+
+
+@lru_cache(maxsize=1)
+def _question_for_wishes(lease: Lease) -> tuple[str, tuple[Any, ...]]:
+    """SQL and its parameters, put together once: that takes Django ten times as long as the database to answer."""
+    return lease._held().order_by().values_list(*WISHES).query.sql_with_params()
 
 
 def claim(run_id: UUID | str, *, runner: str) -> Lease | None:
