@@ -49,6 +49,11 @@ class Hostile:
     __repr__ = __bool__ = __str__
 
 
+class HostileClass:
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("no")  # also to `isinstance`, which asks for `__class__`
+
+
 class HostileText(str):
     __slots__ = ()
 
@@ -76,6 +81,14 @@ def make(max_endpoints: int = 1_000, max_errors: int = 1_000) -> tuple[Intake, S
     )
     made.count_seconds()
     made.begin()
+    return made, stats
+
+
+def make_before() -> tuple[Intake, Stats]:
+    """One whose test has not begun."""
+    stats = Stats()
+    made = Intake(SimpleNamespace(stats=stats), Names(9, MAX_NAME_CHARS, OTHER), Errors(9, OTHER))
+    made.count_seconds()
     return made, stats
 
 
@@ -220,6 +233,14 @@ def test_what_is_missing_is_nonsense(missing: str) -> None:
     assert sum(made.refused.values()) == {"all": 2, "response_length": 0}.get(missing, 1)
 
 
+@pytest.mark.parametrize("key", GOOD)
+def test_what_will_not_say_its_class_is_nonsense(key: str) -> None:
+    made, stats = make()
+    made.on_request(**{**GOOD, key: HostileClass()})
+    assert total(made) == (1, 0) and len(stats.requests) == 1
+    assert sum(made.refused.values()) == 1
+
+
 @pytest.mark.parametrize("error", ["", 0, None, False, [], Hostile()], ids=lambda e: type(e).__name__)
 def test_what_is_not_true_is_no_failure(error: object) -> None:
     made, stats = make()
@@ -252,6 +273,52 @@ def test_before_the_test_begins_only_locust_counts() -> None:
     assert total(made) == (1, 0)
     made.on_request(**GOOD, exception="after the end")
     assert len(stats.requests) == 4 and made.close().rows[0].count == 1
+
+
+def test_an_error_of_before_the_test_is_none_of_it() -> None:
+    made, _ = make_before()
+
+    class Slow(Exception):
+        def __repr__(self) -> str:
+            made.begin()
+            return "slow"
+
+    taken: list[Any] = []
+    made.on_failure = lambda *said: taken.append(said)
+    made.on_request(**GOOD, exception=Slow())
+    last = made.close()
+    assert (last.rows, last.errors, taken) == ({}, {}, [])
+
+
+def test_a_failure_is_one_whatever_time_locusts_statistics_take() -> None:
+    made, stats = make()
+    stats.log_request = lambda *_: made.roll(made._ends)  # type: ignore[method-assign]
+    made.on_request(**GOOD, exception="bad")
+    assert [(row.count, row.failures) for second in made.over for row in second.rows.values()] == [(1, 1)]
+
+
+def test_each_second_has_rows_of_its_own() -> None:
+    made, _ = make()
+    for name in ("/a", "/b", "/a"):
+        made.on_request(**{**GOOD, "name": name})
+    made.roll(made._ends)
+    for name in ("/b", "/a", "/b", "/b"):
+        made.on_request(**{**GOOD, "name": name})
+    last = made.close()
+    found = [{index: row.count for index, row in second.rows.items()} for second in [*made.over, last]]
+    assert found == [{0: 2, 1: 1}, {1: 3, 0: 1}]
+
+
+def test_nothing_is_kept_where_nobody_collects() -> None:
+    made, stats = make_before()
+    for number in range(MAX_SEEN + 10):
+        for _ in range(2):
+            made.on_request(**{**GOOD, "name": f"/{number}"})
+    assert len(stats.requests) == 2 * (MAX_SEEN + 10)
+    assert len(made._spelled) == 10
+    assert not any(row.times for row in made._spelled.values())
+    made.begin()
+    assert total(made) == (0, 0)
 
 
 def test_statistics_of_locust_that_raise_do_not_reach_the_script() -> None:

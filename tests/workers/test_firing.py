@@ -9,16 +9,16 @@ import pytest
 
 # Locust patches the interpreter that imports it, so this has one of its own.
 PREPARE = """
-import logging
+import functools, logging
 from locust.env import Environment
 from locust.event import EventHook
 from locust.exception import StopUser
-from workers.child.exact import intake
+from workers.child.exact import firing, intake
 from workers.child.exact.errors import Errors
 from workers.child.exact.names import Names
 
-SAID = {"request_type": "GET", "name": "/a", "response_time": 2.5, "response_length": 7, "exception": None,
-        "context": {}, "response": object(), "start_time": 3.0, "url": "http://x/a"}
+SAID = {"request_type": "GET", "name": "/a", "context": {}, "response": object(), "exception": None, "start_time": 3.0,
+        "url": "http://x/a", "response_length": 7, "response_time": 2.5}
 FEW = {"request_type": "GET", "name": "/a", "response_time": 2.5, "response_length": 7}
 
 environment = Environment()
@@ -29,7 +29,11 @@ def install():
     made = intake.install(environment, Names(9, 99, "(other)"), Errors(9, "(other)"))
     made.count_seconds()
     made.begin()
+    firing.take_over(environment)
     return made
+
+def is_ours():
+    return "fire" in vars(event)
 
 def counted(made):
     return sum(row.count for second in [*made.over, made.close()] for row in second.rows.values())
@@ -37,6 +41,7 @@ def counted(made):
 def watch_locusts_own():
     calls = []
     stock = EventHook.fire
+    @functools.wraps(stock)
     def fire(self, **said):
         calls.append(said)
         stock(self, **said)
@@ -52,30 +57,78 @@ sys.setprofile(lambda frame, kind, _: ran.append(frame.f_code) if kind == "call"
 event.fire(**SAID)
 event.fire(**FEW, more=1)
 sys.setprofile(None)
-assert EventHook.fire.__code__ not in ran
+assert is_ours() and EventHook.fire.__code__ not in ran
 assert counted(made) == environment.stats.total.num_requests == 2
 assert made.refused == {"time": 0, "name": 0, "size": 0}
 """,
-    "a script's listener, to the letter and in its place": """
-heard = []
-event._handlers.insert(0, lambda **said: heard.append((said, environment.stats.total.num_requests)))
-event.add_listener(lambda **said: heard.append((said, environment.stats.total.num_requests)))
+    "us, each argument in its place": """
+told = []
 made = install()
-for number, said in enumerate((SAID, FEW, {**SAID, "more": 1}, {})):
+made.on_failure = lambda *said: told.append(said)
+error = ValueError("bad")
+for fires_alone in (True, False):
+    assert is_ours() == fires_alone
+    event.fire(**{**SAID, "exception": error})
+    ((kind, method, said),) = told
+    assert (kind.method, kind.name, kind.text, method) == ("GET", "/a", "ValueError('bad')", "GET")
+    assert said == {"response_ms": 2.5, "response": SAID["response"], "url": SAID["url"]}
+    told.clear()
+    event.add_listener(lambda **_: None)
+    event.fire(**SAID)
+(row,) = made.close().rows.values()
+assert (row.count, row.failures, row.bytes, list(row.times)) == (4, 2, 28, [2.5] * 4)
+""",
+    "us, of nothing at all": """
+for again in range(2):
+    made = install() if not again else made
+    event.fire()
+    event.fire(exception=ValueError("bad"))
+    event.add_listener(lambda **_: None)
+((name, row),) = ((endpoint.name, made._rows[endpoint.index]) for endpoint in made.names.endpoints)
+assert (name, row.count, row.failures) == ("None", 4, 2)
+assert made.refused == {"time": 4, "name": 4, "size": 0}
+""",
+    "a script's listeners, to the letter and in their places": """
+heard = []
+def listener(number):
+    return lambda **said: heard.append((number, list(said.items()), environment.stats.total.num_requests))
+event._handlers.insert(0, listener(1))
+made = install()
+assert not is_ours()
+event.add_listener(listener(2))
+for number, said in enumerate((SAID, FEW, {"more": 1, **SAID}, {})):
     event.fire(**said)
-    assert heard[-2:] == [(said, number), (said, number + 1)], heard
+    assert heard[-2:] == [(1, list(said.items()), number), (2, list(said.items()), number + 1)], heard
 event.fire(reverse=True, **FEW)
-assert heard[-2:] == [(FEW, 4), (FEW, 5)], heard
+assert heard[-2:] == [(2, list(FEW.items()), 4), (1, list(FEW.items()), 5)], heard
 assert counted(made) == 5
 """,
+    "a listener that comes, in time and to the letter": """
+made = install()
+heard = []
+event.fire(**SAID)
+event.add_listener(lambda **said: heard.append(list(said.items())))
+event.fire(**SAID)
+assert not is_ours()
+event.fire(**{"more": 1, **FEW})
+assert heard == [list(SAID.items()), list({"more": 1, **FEW}.items())], heard
+assert counted(made) == 3
+""",
+    "a listener that comes, the other way round": """
+made = install()
+heard = []
+event.add_listener(lambda **said: heard.append((said, environment.stats.total.num_requests)))
+event.fire(reverse=True, **FEW)
+assert heard == [(FEW, 0)] and counted(made) == 1
+""",
     "a listener that takes no more than it knows": """
+made = install()
 heard = []
 event.add_listener(lambda request_type, name, response_time, response_length: heard.append(name))
-made = install()
 event.fire(**FEW)
 assert heard == ["/a"] and counted(made) == 1
 """,
-    "a listener that comes and goes": """
+    "a listener that leaves": """
 made = install()
 heard = []
 def listener(name, **_):
@@ -87,14 +140,24 @@ event.fire(**SAID)
 event.fire(**SAID)
 assert heard == ["/a"] and counted(made) == 3
 """,
+    "a listener in our place": """
+made = install()
+heard = []
+event._handlers[:] = [lambda **said: heard.append(said)]
+event.fire(**SAID)
+assert heard == [SAID] and counted(made) == 0
+event._handlers.clear()
+event.fire(**SAID)
+assert heard == [SAID]
+""",
     "what a listener raises": """
 def bad(**_):
     raise ValueError("from a listener")
 def stopping(**_):
     raise StopUser
+made = install()
 event.add_listener(bad)
 event.add_listener(stopping)
-made = install()
 told = []
 logging.error = lambda *said: told.append(said)
 try:
@@ -103,12 +166,6 @@ try:
 except StopUser:
     pass
 assert "from a listener" in told[0][1] and len(told) == 1 and counted(made) == 1
-""",
-    "nobody at all": """
-made = install()
-event._handlers.clear()
-event.fire(**SAID)
-assert counted(made) == 0
 """,
     "Locust's own way to measure": """
 made = install()
@@ -125,20 +182,30 @@ made = install()
 event.fire(**SAID)
 assert calls == [SAID] and counted(made) == 1
 """,
-    "a script's own in the class, later: from the next second on": """
+    "a script's own in the class, later": """
 made = install()
-calls = watch_locusts_own()
-made.roll(made._ends)
 event.fire(**SAID)
-assert calls == [{"reverse": False, **SAID}] and counted(made) == 1
+calls = watch_locusts_own()
+event.fire(**SAID)
+assert calls == [SAID] and counted(made) == 2
 """,
-    "a script's own in the event": """
+    "a script's own in the event, before": """
 calls = []
 stock = event.fire
 event.fire = lambda **said: (calls.append(said), stock(**said))
 made = install()
 event.fire(**SAID)
 assert calls == [SAID] and counted(made) == 1
+""",
+    "a script's own in the event, later": """
+made = install()
+calls, heard = [], []
+before = event.fire
+event.fire = lambda **said: (calls.append(said), before(**said))
+event.fire(**SAID)
+event.add_listener(lambda **said: heard.append(said))
+event.fire(**SAID)
+assert calls == [SAID, SAID] and heard == [SAID] and counted(made) == 2
 """,
     "another runner with the same event": """
 made = install()

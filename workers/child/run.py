@@ -12,6 +12,7 @@ import locust
 import locust.main
 
 from . import exact, patches, recorder
+from .exact import firing
 from .shape import Driver
 from .stages import Stage
 from .steering import Course, Inbox, Wish
@@ -107,6 +108,8 @@ class Run:
 
     def on_first_request(self, **_: object) -> None:
         locust.events.request.remove_listener(self.on_first_request)
+        if self.environment is not None:
+            firing.take_over(self.environment)
         self.events.write("first_request")
 
     def on_spawning_complete(self, user_count: int, **_: object) -> None:

@@ -1,6 +1,6 @@
-"""Locust's event of a request, when nobody but us listens to it: tells us without two rounds of arguments by name.
+"""Locust's event of a request, while nobody but us listens to it: told without two rounds of arguments by name.
 
-Python compares an argument that a function has no name for with each of its names, and makes a dictionary of them:
+Python compares an argument that a function has no name for with each name that it has, and makes a dictionary of them:
 Locust's `fire` does so, and each of its listeners again. That is 0.6 µs of what a request costs.
 """
 
@@ -9,63 +9,68 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-MISSING: Any = object()
-LOCUSTS_FIRE = "EventHook.fire"
-SAID = (
-    "request_type",
-    "name",
-    "response_time",
-    "response_length",
-    "exception",
-    "context",
-    "response",
-    "start_time",
-    "url",
-)
-"""What Locust's own clients say of a request."""
+from locust.event import EventHook
+
+from .intake import MISSING, Intake
+
+STOCK = EventHook.fire
+"""Taken before there is a script, which may put its own there."""
 
 
 class Firing:
-    """Stands for the `fire` of one event."""
+    """Stands for the `fire` of one event; leaves it to Locust's, for good, as soon as somebody else listens."""
 
     def __init__(self, event: Any, listener: Callable[..., None], count: Callable[..., None]) -> None:
-        """`count` takes `request_type name response_time response_length exception response url`, in this order."""
         self._event, self._listener, self._count = event, listener, count
-        self._locusts = type(event).fire
-        self.look()
-
-    def look(self) -> None:
-        """Whether a script has put something of its own into Locust's class."""
-        self._is_stock = type(self._event).fire is self._locusts
 
     def fire(
         self,
         *,
-        reverse: Any = False,
+        reverse: Any = MISSING,
         request_type: Any = MISSING,
         name: Any = MISSING,
-        response_time: Any = MISSING,
-        response_length: Any = MISSING,
-        exception: Any = MISSING,
         context: Any = MISSING,
         response: Any = MISSING,
+        exception: Any = MISSING,
         start_time: Any = MISSING,
         url: Any = MISSING,
+        response_length: Any = MISSING,
+        response_time: Any = MISSING,
         **more: Any,
     ) -> None:
-        handlers = self._event._handlers
-        if self._is_stock and len(handlers) == 1 and handlers[0] is self._listener:
+        """All that Locust's own clients say has a name, in the order in which FastHttp says it."""
+        event = self._event
+        handlers = event._handlers
+        if len(handlers) == 1 and handlers[0] is self._listener and type(event).fire is STOCK:
             self._count(request_type, name, response_time, response_length, exception, response, url)
             return
-        said = (request_type, name, response_time, response_length, exception, context, response, start_time, url)
-        given = {key: value for key, value in zip(SAID, said, strict=True) if value is not MISSING}
-        type(self._event).fire(self._event, reverse=reverse, **given, **more)
+        self._leave()
+        said = {
+            "reverse": reverse,
+            "request_type": request_type,
+            "name": name,
+            "context": context,
+            "response": response,
+            "exception": exception,
+            "start_time": start_time,
+            "url": url,
+            "response_length": response_length,
+            "response_time": response_time,
+        }
+        given = {key: value for key, value in said.items() if value is not MISSING}
+        type(event).fire(event, **given, **more)
+
+    def _leave(self) -> None:
+        if vars(self._event).get("fire") == self.fire:
+            del self._event.fire
 
 
-def take_over(event: Any, listener: Callable[..., None], count: Callable[..., None]) -> Firing | None:
-    """None when the event's `fire` is a script's own already, and stays it."""
-    if getattr(event.fire, "__qualname__", "") != LOCUSTS_FIRE or "fire" in vars(event):
-        return None
-    firing = Firing(event, listener, count)
-    event.fire = firing.fire
-    return firing
+def take_over(environment: Any) -> None:
+    """If nobody but us listens to requests, and nobody else fires them."""
+    event = environment.events.request
+    if type(event).fire is not STOCK or "fire" in vars(event) or len(event._handlers) != 1:
+        return
+    (listener,) = event._handlers
+    intake = getattr(listener, "__self__", None)
+    if isinstance(intake, Intake):
+        event.fire = Firing(event, listener, intake.count).fire

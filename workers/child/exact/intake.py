@@ -14,12 +14,12 @@ from typing import Any
 
 from .clock import Clock
 from .errors import Errors, Kind
-from .firing import MISSING, Firing, take_over
 from .names import MAX_SEEN, Names
 from .seconds import Refused, Row, Second
 from .values import MAX_BYTES, MAX_MS, error_text, is_failure, size_of, time_of
 
 LOCUSTS_LISTENER = "Runner.__init__.<locals>.on_request"
+MISSING: Any = object()
 
 # One look-up less for each request.
 _monotonic = time.monotonic
@@ -34,17 +34,10 @@ class Intake:
         self.refused: Refused = {"time": 0, "name": 0, "size": 0}
         self.on_failure: Callable[[Kind, str, dict[str, Any]], None] | None = None
         self._environment = environment
-        self._firing: Firing | None = None
         self._counts = False
         self._ends = math.inf
         """The monotonic time at which the present second is over."""
         self._new_second()
-
-    def listen(self, event: Any) -> None:
-        """Take the place of Locust's own listener."""
-        places = [place for place, handler in enumerate(event._handlers) if _name(handler) == LOCUSTS_LISTENER]
-        event._handlers[places[-1]] = listener = self.on_request
-        self._firing = take_over(event, listener, self.count)
 
     def _new_second(self) -> None:
         self._rows: dict[int, Row] = {}
@@ -75,8 +68,6 @@ class Intake:
         clock = self.begin()
         if now < self._ends:
             return
-        if self._firing is not None:
-            self._firing.look()
         if self._rows or self._errors:
             self.over.append(Second(self._t, self._rows, self._errors))
             self._new_second()
@@ -133,6 +124,8 @@ class Intake:
                 row.untimed += 1
             else:
                 row.append(ms)
+            if is_failed:
+                row.failures += 1  # at once: all that follows may take any time
             self._environment.stats.log_request(row.method, row.name, ms, size)
             if is_failed:
                 self._fail(row, name, exception, {"response_ms": ms, "response": response, "url": _given(url)})
@@ -140,7 +133,7 @@ class Intake:
             return  # the script goes on, whatever it made of our insides
 
     def _find(self, name: Any, method: Any) -> Row:
-        """The row of the present second; one that keeps nothing when no test goes on."""
+        """The row of the present second; one that is not kept when no test goes on."""
         endpoint, is_good = self.names.find(_given(name), _given(method))
         if not is_good:
             self.refused["name"] += 1
@@ -149,14 +142,15 @@ class Intake:
         row = self._rows.get(endpoint.index) if self._counts else Row(endpoint.method, endpoint.name, keeps=False)
         if row is None:
             row = self._rows[endpoint.index] = Row(endpoint.method, endpoint.name)
-        if type(name) is str is type(method) and (name, method) in self.names.seen and len(self._spelled) < MAX_SEEN:
+        if type(name) is str is type(method) and (name, method) in self.names.seen:
+            if len(self._spelled) >= MAX_SEEN:
+                self._spelled.clear()
             self._spelled[name, method] = row
         return row
 
     def _fail(self, row: Row, name: Any, exception: Any, more: dict[str, Any]) -> None:
-        row.failures += 1  # at once: its text may take any time
         text = self._error_text(exception, name, row.name)
-        if self._counts:
+        if self._counts and row.keeps:
             kind = self.errors.find(row.method, row.name, text)
             self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
             if self.on_failure:
@@ -188,7 +182,9 @@ class Intake:
 def install(environment: Any, names: Names, errors: Errors) -> Intake:
     """Put an `Intake` where Locust's own listener stands."""
     intake = Intake(environment, names, errors)
-    intake.listen(environment.events.request)
+    handlers = environment.events.request._handlers
+    places = [place for place, handler in enumerate(handlers) if _name(handler) == LOCUSTS_LISTENER]
+    handlers[places[-1]] = intake.on_request
     return intake
 
 

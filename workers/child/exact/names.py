@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .values import clean
+from .values import clean, is_text
 
 MAX_SEEN = 10_000
 """Spellings that are remembered; when there are more, all are forgotten and looked up again."""
@@ -31,7 +31,7 @@ class Names:
         """The first name for which there was no room."""
         self.group: Callable[[str], str] | None = None
         self.seen: dict[tuple[str, str], Endpoint] = {}
-        """What is found by a spelling of a script; read by the listener itself."""
+        """What is found by a spelling of a script."""
         self._max_endpoints = max_endpoints
         self._max_chars = max_chars
         self._by_name: dict[tuple[str, str], Endpoint] = {}
@@ -88,7 +88,7 @@ def _is_good(value: object, spelled: str) -> bool:
     """An enum's member or another kind of text will do; half of a surrogate pair will not, nor a novel."""
     try:
         spelled.encode()
-        return isinstance(value, str) and str.__len__(value) <= MAX_GOOD_CHARS
+        return is_text(value) and str.__len__(value) <= MAX_GOOD_CHARS  # type: ignore[arg-type]
     except UnicodeError:
         return False
 

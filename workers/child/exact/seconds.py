@@ -33,7 +33,7 @@ class Buckets:
 
 
 def _drop(_: float) -> None:
-    """For a row that keeps nothing."""
+    """For a row that keeps no times: one that nobody will ask for."""
 
 
 class Row:
@@ -43,11 +43,12 @@ class Row:
     a third of doing it between two requests.
     """
 
-    __slots__ = ("append", "bytes", "failures", "method", "name", "times", "untimed")
+    __slots__ = ("append", "bytes", "failures", "keeps", "method", "name", "times", "untimed")
 
     def __init__(self, method: str, name: str, *, keeps: bool = True) -> None:
         self.method = method
         self.name = name
+        self.keeps = keeps
         self.times = array("d")
         self.append: Callable[[float], object] = self.times.append if keeps else _drop
         """Takes a response time."""
