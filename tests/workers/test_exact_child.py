@@ -132,6 +132,22 @@ def test_every_request_is_in_a_line(child: Child, target: Target) -> None:
     assert 3 <= len(ran.lines) <= 4
 
 
+@pytest.mark.parametrize("collector", ["exact", "csv"])
+def test_requests_are_fired_by_us_until_a_script_listens(child: Child, collector: str) -> None:
+    telling = """
+        event, heard = self.environment.events.request, []
+        self.fire()
+        print("alone:", "fire" in vars(event), flush=True)
+        event.add_listener(lambda name, **_: heard.append(name))
+        self.fire(name="/heard")
+        print("not alone:", "fire" in vars(event), heard, flush=True)
+        gevent.sleep(2)
+        """
+    ran = child(FIRE + telling, users=1, run_time_s=2, collector=collector)
+    assert "\nalone: True\n" in ran.log and "\nnot alone: False ['/heard']\n" in ran.log
+    assert ran.final["total"]["requests"] == 2
+
+
 def test_a_line_tells_how_the_generator_does(child: Child) -> None:
     ran = child(run_time_s=3)
     line = ran.lines[1]
