@@ -371,6 +371,9 @@ def test_a_request_belongs_to_the_second_in_which_it_completed(monkeypatch: pyte
     now[0] = 1_005.0
     last = made.close()
     assert [(second.t, second.rows[0].count) for second in [*made.over, last]] == [(5_000, 2), (5_001, 2), (5_005, 1)]
+    now[0] = 1_010.0
+    made.on_request(**GOOD)
+    assert len(made.over) == 2 and made.close().rows[0].count == 1
 
 
 @given(st.floats(0, 4e9), st.floats(0, 1e8), st.floats(0, 1e6))
