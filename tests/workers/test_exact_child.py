@@ -158,6 +158,18 @@ def test_a_line_tells_how_the_generator_does(child: Child) -> None:
         assert 0 < line["wall"] - (line["t"] + 1) < 0.5  # written shortly after its second
 
 
+def test_the_last_whole_second_has_its_users_though_they_leave_before_it_is_written(child: Child) -> None:
+    leaving = """
+        self.fire()
+        gevent.sleep(2.005 - time.time() % 1)
+        self.fire()
+        self.environment.runner.quit()
+        """
+    ran = child(FIRE + leaving, users=1, run_time_s=10)
+    *_, before, last = (line for line in ran.lines if line["t"] <= ran.lines[0]["t"] + 2)
+    assert [(len(line["rows"]), line["users"]) for line in (before, last)] == [(0, {"Firing": 1}), (1, {"Firing": 0})]
+
+
 def test_nonsense_is_counted_once_on_both_sides(child: Child) -> None:
     ran = child(
         FIRE

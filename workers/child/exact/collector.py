@@ -58,8 +58,11 @@ class Collector:
         self._is_over = self._has_proposed = self._is_broken = self._has_told_of_clearing = False
         self._quiet_from: int | None = None
         """The first second after the test: it has a line only if there is a request in it or after it."""
+        self._before_stop: tuple[int, dict[str, object]] | None = None
+        """The second in which users begin to leave, and what was measured then: of use for what is over by then."""
         self._at_stop: dict[str, object] | None = None
         self._begin_with_test(environment.stats)
+        environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.test_stop.add_listener(self._on_test_stop)
 
     def finish(self) -> None:
@@ -108,6 +111,10 @@ class Collector:
         if not self._has_told_of_clearing:
             self._has_told_of_clearing = True
             self._events.write("stats_cleared")
+
+    def _on_test_stopping(self, **_: object) -> None:
+        if self._before_stop is None:
+            self._before_stop = (self._intake.begin().second(time.monotonic()), self._measure())
 
     def _on_test_stop(self, **_: object) -> None:
         """Locust now makes its report, which is no business of the load."""
@@ -166,7 +173,8 @@ class Collector:
         measured = self._measure()
         while self._next < before and (over or not self._is_quiet(self._next)):
             second = over[0] if over and over[0].t <= self._next else Second(self._next)
-            self._write_second(second, measured, pause)
+            stopped, then = self._before_stop or (second.t, measured)
+            self._write_second(second, then if second.t < stopped else measured, pause)
             if over and over[0] is second:
                 over.popleft()
 
