@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import workers.child
+from tests.workers.apart import said_by
 
 MODULE = Path(workers.child.__file__).with_name("exact") / "inflight.py"
 
-# Locust patches the interpreter that imports it, so this has one of its own.
 PREPARE = f"""
 import importlib.util, inspect
 from locust.contrib.fasthttp import FastHttpSession
@@ -111,11 +109,4 @@ for kind in (send, scope["like"]):
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_passes_on(case: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PREPARE + CASES[case] + "\nprint('passed')"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "passed\n"), done.stderr
+    assert said_by(PREPARE + CASES[case] + "\nprint('passed')") == "passed\n"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import workers.child
+from tests.workers.apart import said_by
 
 MODULE = Path(workers.child.__file__).with_name("tally.py")
 
-# Locust patches the interpreter that imports it, so the comparison has one of its own.
 PREPARE = f"""
 import importlib.util, itertools, random, time
 from locust import stats
@@ -181,9 +179,3 @@ def test_it_keeps_what_locust_keeps(case: str) -> None:
 
 def test_it_finds_what_changes_while_it_counts() -> None:
     assert said_by(PREPARE + WHILE_IT_COUNTS) == "as Locust's own\n"
-
-
-def said_by(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
