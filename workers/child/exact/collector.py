@@ -14,6 +14,7 @@ from . import grouping, intake, lines, names
 from .failed import MAX_SAMPLES, Failed
 from .health import Health
 from .inflight import InFlight
+from .pauses import no_pause, pause
 from .seconds import Buckets, Second, spelled
 from .trim import Trim
 
@@ -74,11 +75,11 @@ class Collector:
             for greenlet in self._greenlets:
                 greenlet.kill(block=False)
             last = self._intake.close()
-            self._write_over(_no_pause, before=last.t)
+            self._write_over(no_pause, before=last.t)
             if last.rows or not self._is_quiet(last.t):
-                self._write_second(last, self._measure(), _no_pause)
+                self._write_second(last, self._measure(), no_pause)
             self._write_end()
-            self._failed.write(_no_pause, most=MAX_SAMPLES)
+            self._failed.write(no_pause, most=MAX_SAMPLES)
         except Exception as error:
             self._report(error)
 
@@ -139,9 +140,9 @@ class Collector:
 
     def _write_what_is_new(self, second: int) -> None:
         self._intake.roll(time.monotonic())
-        self._write_over(_pause, before=second)
+        self._write_over(pause, before=second)
         self._lines.flush()
-        self._failed.write(_pause)
+        self._failed.write(pause)
         self._propose_group()
 
     def _report(self, error: Exception) -> None:
@@ -226,16 +227,8 @@ class Collector:
         self._lines.append(lines.spell_small(end))
 
 
-def _pause() -> None:
-    gevent.sleep(0)
-
-
-def _no_pause() -> None:
-    """There is nobody left to let go first."""
-
-
 def _paused(names: Iterable[str]) -> Iterator[str]:
     for place, name in enumerate(names):
         if place % NAMES_A_PAUSE == 0:
-            _pause()
+            pause()
         yield name

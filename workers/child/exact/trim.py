@@ -8,6 +8,8 @@ from typing import Any
 
 import gevent
 
+from .pauses import pause
+
 TRIM_SECONDS = 30
 KEPT_SECONDS = 60
 """Locust looks back 12 seconds for the present rate; it keeps a slot for each endpoint and second of the run."""
@@ -32,7 +34,7 @@ class Trim:
         entries = [self._stats.total, *self._stats.entries.values()]
         for place, entry in enumerate(entries):
             if place % ENTRIES_A_PAUSE == 0:
-                gevent.sleep(0)
+                pause()
             forget(entry.num_reqs_per_sec, limit)
             forget(entry.num_fail_per_sec, limit)
         self._history.thin(self._stats.history)
