@@ -1,8 +1,8 @@
 """Turns the lines of our own collector in the child (`child/exact`) into ticks. Pure.
 
 The files belong to the script, so a line may be anything. What can be put right is put right, what cannot is left out;
-both are counted in `Reader.refused`, and no line raises. Requests count most: as long as their number is one, a row is
-kept, if need be without its times, or, when nobody said what its index stands for, in `OTHER`.
+both are counted in `Reader.refused`, and no line raises. Requests count most: one of an index that nobody named is one
+of `OTHER`, and one whose time is none counts without it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workers.exact_values import MAX_PER_SECOND, Times, counts_of, health_of, parse, sketch_of
+from workers.exact_requests import Requests, by_endpoint
+from workers.exact_values import MAX_PER_SECOND, counts_of, health_of, parse
 from workers.samples import MAX_CLASSES, MAX_ENDPOINTS, MAX_ERRORS, MAX_NAME_CHARS, OTHER, SampleRow, Tick
 from workers.sketch import percentiles
 from workers.totals import AGGREGATED, Error, Key, Sum
 from workers.values import MAX_ERROR_CHARS, MAX_TIME, measure, text, whole
 
-MAX_LINE_BYTES = 8 * 1024 * 1024
-"""A second in which 1,000 endpoints and 1,000 errors are new takes the child up to 3 MiB, unless they are not ASCII."""
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""A second in which 1,000 endpoints and 1,000 errors are new takes the child up to 3 MiB, unless they are not ASCII; as
+many requests as it lists take it 11."""
 MAX_REFUSED_LINES = 10_000
 """Then it is no collector of ours that writes: nothing more is read."""
 CLOCK_STEP_SECONDS = 2.0
@@ -114,15 +116,12 @@ class Reader:
         )
 
     def _rows(self, document: Mapping[str, Any]) -> tuple[SampleRow, ...]:
+        found, refused = by_endpoint(document)
+        self.refused += refused
         sums: dict[Key, Sum] = {}
         rows: dict[Key, SampleRow] = {}
-        left = MAX_PER_SECOND
-        for values in self._list(document, "rows", MAX_ENDPOINTS + 1):
-            row = self._row(values, left)
-            if row is None:
-                self.refused += 1
-                continue
-            left -= row.requests
+        for index, requests in found.items():
+            row = _row(*self._key(index), requests)
             if (key := (row.method, row.name)) not in rows:
                 rows[key] = row
             else:  # two indexes of one name, or names that nobody announced
@@ -132,39 +131,13 @@ class Reader:
                 sums[key].add(row)
         return tuple(sums[key].row(*key) if key in sums else row for key, row in rows.items())
 
-    def _row(self, values: object, most: int) -> SampleRow | None:
-        """None unless it says of which endpoint how many requests there were."""
-        if not isinstance(values, list) or len(values) != 8:
-            return None
-        index, requests = whole(values[0], MAX_ENDPOINTS), whole(values[1], most)
-        if index is None or not requests:
-            return None
-        method, name = self._names.get(index, OTHER_KEY)
+    def _key(self, index: int) -> Key:
         if index not in self._names:
             self.refused += 1
-        elif (method, name) == OTHER_KEY:
+            return OTHER_KEY
+        if self._names[index] == OTHER_KEY:
             self.overflowed = True
-        failures, size = whole(values[2], requests), measure(values[6])
-        sketch = sketch_of(values[7], requests)
-        times = Times.of(sketch or {}, *values[3:6])
-        self.refused += failures is None or size is None or sketch is None or times.repaired
-        found = percentiles(sketch or {}, low=times.min_ms, high=times.max_ms)
-        return SampleRow(
-            method=method,
-            name=name,
-            requests=requests,
-            failures=failures or 0,
-            sum_ms=times.sum_ms,
-            bytes=round(size or 0),
-            min_ms=times.min_ms,
-            max_ms=times.max_ms,
-            p50_ms=found["p50_ms"],
-            p90_ms=found["p90_ms"],
-            p95_ms=found["p95_ms"],
-            p99_ms=found["p99_ms"],
-            p999_ms=found["p999_ms"],
-            sketch=sketch or {},
-        )
+        return self._names[index]
 
     def _announce(self, document: Mapping[str, Any]) -> None:
         for entry in self._list(document, "names", MAX_ENDPOINTS + 1):
@@ -238,3 +211,23 @@ class Reader:
             return
         self.nonsense = max(self.nonsense, sum(counts_of(document.get("refused")).values()))
         self.closing = Closing(seq, requests, failures)
+
+
+def _row(method: str, name: str, of: Requests) -> SampleRow:
+    found = percentiles(of.sketch, low=of.min_ms, high=of.max_ms)
+    return SampleRow(
+        method=method,
+        name=name,
+        requests=of.count,
+        failures=of.failures,
+        sum_ms=of.sum_ms,
+        bytes=of.bytes,
+        min_ms=of.min_ms,
+        max_ms=of.max_ms,
+        p50_ms=found["p50_ms"],
+        p90_ms=found["p90_ms"],
+        p95_ms=found["p95_ms"],
+        p99_ms=found["p99_ms"],
+        p999_ms=found["p999_ms"],
+        sketch=of.sketch,
+    )

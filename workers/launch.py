@@ -9,7 +9,6 @@ from dataclasses import asdict
 
 from workers.command import RunFolder
 from workers.samples import MAX_ENDPOINTS, MAX_ERRORS, MAX_NAME_CHARS, OTHER
-from workers.sketch import GAMMA, LAST_BUCKET, LEAST_MS
 from workers.spec import RunSpec, Steering
 
 MIB = 1024 * 1024
@@ -40,7 +39,6 @@ def launch_config(spec: RunSpec, folder: RunFolder) -> dict[str, object]:
         "stages": [(stage.duration_s, stage.users, stage.spawn_rate) for stage in spec.stages],
         "collector": spec.collector,
         "group_ids": spec.group_ids,
-        "sketch": {"gamma": GAMMA, "least_ms": LEAST_MS, "last_bucket": LAST_BUCKET},
         "env_names": list(spec.env),
         "samples": str(folder.samples),
         "failed": str(folder.failed),

@@ -4,7 +4,7 @@ The mapping is DDSketch's (Masson, Rim, Lee: "DDSketch", VLDB 2019): bucket boun
 middle of a bucket is nearer than (GAMMA - 1) / (GAMMA + 1) to every time in it, from LEAST_MS to MOST_MS. A sketch is a
 mapping of bucket to count; merging is adding. Pure.
 
-The child process computes the same buckets by itself (`child/exact/seconds.py`): LEAST_MS and GAMMA are handed to it.
+Sketches are made where the child's requests are read (`exact_requests.py`), in a process that makes no load.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ def bucket_of(ms: float) -> int:
     if ms >= MOST_MS:
         return LAST_BUCKET
     return min(LAST_BUCKET, math.ceil(math.log(ms / LEAST_MS) * _PER_BUCKET))
+
+
+def of(times: Iterable[float]) -> dict[int, int]:
+    """The sketch of response times in milliseconds, which `bucket_of` would take one by one in twice the time."""
+    log, ceil = math.log, math.ceil
+    sketch: dict[int, int] = {}
+    for ms in times:
+        bucket = ceil(log(ms / LEAST_MS) * _PER_BUCKET) if LEAST_MS < ms < MOST_MS else bucket_of(ms)
+        sketch[bucket] = sketch.get(bucket, 0) + 1
+    return sketch
 
 
 def upper_ms(bucket: int) -> float:

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from array import array
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from workers.sketch import bucket_of, merged
 
 START = 1_800_000_000
 
 
-def row(index: int, times: Sequence[float], *, failures: int = 0, untimed: int = 0) -> list[Any]:
-    sketch = merged({bucket_of(ms): 1} for ms in times)
-    pairs = [number for pair in sketch.items() for number in pair]
-    extremes: list[float | None] = [sum(times), min(times), max(times)] if times else [None] * 3
-    return [index, len(times) + untimed, failures, *extremes, 10 * len(times), pairs]
+Row = tuple[int, Sequence[float], int]
+"""Index, times in milliseconds (NaN when a request has none), and how many requests failed."""
 
 
-def second(seq: int, rows: Sequence[object] = (), **changes: Any) -> dict[str, Any]:
+def row(index: int, times: Sequence[float], *, failures: int = 0, untimed: int = 0) -> Row:
+    return index, [*times, *[math.nan] * untimed], failures
+
+
+def base64(kind: str, values: Iterable[float]) -> str:
+    return b64encode(array(kind, values)).decode("ascii")
+
+
+def columns(rows: Sequence[Row]) -> dict[str, Any]:
+    """Each request has 10 bytes."""
+    which = [index for index, times, _ in rows for _ in times]
+    return {
+        "which": base64("I", which),
+        "times": base64("d", (ms for _, times, _ in rows for ms in times)),
+        "sizes": base64("Q", [10] * len(which)),
+        "failed": [[index, failures] for index, _, failures in rows if failures],
+        "more": [],
+    }
+
+
+def second(seq: int, rows: Sequence[Row] = (), **changes: Any) -> dict[str, Any]:
     """The second `START + seq`."""
     return {
         "seq": seq,
@@ -34,7 +52,7 @@ def second(seq: int, rows: Sequence[object] = (), **changes: Any) -> dict[str, A
         "rss": 50_000_000,
         "fds": 14,
         "names": [],
-        "rows": list(rows),
+        **columns(rows),
         "errors_new": [],
         "errors": [],
         "refused": {"time": 0, "name": 0, "size": 0},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import tracemalloc
+from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -14,12 +15,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.lines import START, end, row, second, spell
+from tests.workers.lines import START, base64, end, row, second, spell
 from workers import exact
+from workers.child.exact import seconds
 from workers.exact import MAX_LINE_BYTES, MAX_REFUSED_LINES, Reader
 from workers.exact_samples import Samples, sample_of
 from workers.exact_values import MAX_PER_SECOND
-from workers.samples import MAX_CLASSES, MAX_ENDPOINTS, MAX_ERRORS, OTHER, SAMPLES_PER_ERROR, Health, Tick
+from workers.samples import (
+    MAX_CLASSES,
+    MAX_ENDPOINTS,
+    MAX_ERRORS,
+    MAX_NAME_CHARS,
+    OTHER,
+    SAMPLES_PER_ERROR,
+    Health,
+    Tick,
+)
 from workers.sketch import LAST_BUCKET, bucket_of, percentiles
 from workers.tail import Lines
 
@@ -225,28 +236,90 @@ def test_two_rows_of_one_name_are_one() -> None:
     assert only.p999_ms == pytest.approx(9, rel=0.01)
 
 
-def test_there_are_no_more_rows_than_endpoints() -> None:
-    tick = one(second(1, [row(0, [1])] * 100_000, names=NAMES), refused=100_000 - MAX_ENDPOINTS - 1)
+def test_indexes_that_no_endpoint_has_are_counted_with_the_others() -> None:
+    tick = one(second(1, [row(0, [1]), row(MAX_ENDPOINTS + 1, [2]), row(2**32 - 1, [3, 4])], names=NAMES), refused=1)
+    assert counted(tick) == {"/a": 1, OTHER: 3}
+
+
+NOT_BASE64: list[object] = [None, True, 7, [], {}, "*", "AAA", "é", "AAAA\n", "AAAA AAAA"]
+
+
+@pytest.mark.parametrize("value", [*NOT_BASE64, "", base64("I", [0]), base64("I", [0] * 3)], ids=repr)
+@pytest.mark.parametrize("key", ["times", "sizes"])
+def test_a_column_that_is_none_leaves_the_requests(key: str, value: object) -> None:
+    (only,) = one(second(1, [row(0, [5.0, 6.0], failures=1)], names=NAMES) | {key: value}, refused=1).rows
+    assert (only.requests, only.failures) == (2, 1)
+    assert (only.p50_ms, only.max_ms, only.bytes) == ((None, None, 20) if key == "times" else (5.0, 6.0, 0))
+
+
+@pytest.mark.parametrize("value", NOT_BASE64, ids=repr)
+def test_without_endpoints_there_are_no_requests(value: object) -> None:
+    reading = reader()
+    (tick,) = feed(second(1, [row(0, [5.0])], names=NAMES) | {"which": value}, into=reading)
+    assert tick.rows == () and reading.refused == 3
+
+
+@pytest.mark.parametrize("ms", [math.inf, -math.inf, -1.0, -5e-324, 86_400_000.1, 1e308])
+def test_times_that_are_none_are_left_out_and_their_requests_are_kept(ms: float) -> None:
+    (only,) = one(second(1, [row(0, [5.0, ms, 6.0])], names=NAMES), refused=1).rows
+    assert (only.requests, only.sum_ms, only.min_ms, only.max_ms) == (3, 11.0, 5.0, 6.0)
+    (only,) = one(second(1, [row(0, [ms, ms], untimed=1)], names=NAMES), refused=2).rows
+    assert (only.requests, only.sum_ms, only.min_ms, only.p50_ms, only.sketch) == (3, 0.0, None, None, {})
+
+
+def test_infinities_that_make_up_for_each_other_are_left_out() -> None:
+    (only,) = one(second(1, [row(0, [5.0, math.inf, -math.inf])], names=NAMES), refused=2).rows
+    assert (only.requests, only.sum_ms) == (3, 5.0)
+
+
+def test_more_bytes_than_there_can_be_are_none() -> None:
+    sizes = base64("Q", [2**63, 2**63])
+    (only,) = one(second(1, [row(0, [5.0, 6.0])], names=NAMES) | {"sizes": sizes}, refused=1).rows
+    assert (only.requests, only.bytes) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        [0], [[0]], [[0, 1, 1]], [[0, 0]], [[0, -1]], [[0, 3]], [[0, 1.0]], [[0, math.nan]], [[0, "1"]], [[True, 1]],
+        [[1, 1]], [[-1, 1]], [[MAX_ENDPOINTS + 1, 1]], [[0, 10**400]], None, 7, "x", {"0": 1},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_failures_that_cannot_be_are_none(failed: object) -> None:
+    reading = reader()
+    (tick,) = feed(second(1, [row(0, [5.0, 6.0])], names=NAMES, failed=failed), into=reading)
+    assert check(tick) == {"/a": 2}
+    assert (tick.total.failures, reading.refused) == (0, 1)
+
+
+def test_failures_add_up_to_no_more_than_requests() -> None:
+    failed = [[0, 1], [0, 1], [0, 1]]
+    (only,) = one(second(1, [row(0, [5.0, 6.0])], names=NAMES, failed=failed), refused=1).rows
+    assert only.failures == 2
+
+
+def test_requests_may_come_without_their_times() -> None:
+    more = [[0, 4, 50], [1, 1, 0]]
+    tick = one(second(1, [row(0, [5.0, 6.0])], names=NAMES, more=more, failed=[[0, 5], [1, 1]]))
+    found = [(line.name, line.requests, line.failures, line.bytes, line.sum_ms, line.p50_ms) for line in tick.rows]
+    assert found == [("/a", 6, 5, 70, 11.0, 5.0), ("/b", 1, 1, 0, 0.0, None)]
+
+
+@pytest.mark.parametrize(
+    "entry", [[0, 0, 5], [0, -1, 5], [0, 1, -1], [0, 1, 1.5], [0, 1], [None, 1, 1], 7, [0, MAX_PER_SECOND, 1]], ids=repr
+)
+def test_requests_without_times_that_cannot_be_are_none(entry: object) -> None:
+    tick = one(second(1, [row(0, [5.0])], names=NAMES, more=[entry]), refused=1)
+    assert counted(tick) == {"/a": 1}
+
+
+def test_a_list_has_no_more_entries_than_there_are_endpoints() -> None:
+    tick = one(second(1, names=NAMES, more=[[0, 1, 1]] * 100_000), refused=1)
     assert counted(tick) == {"/a": MAX_ENDPOINTS + 1}
 
 
-NUMBERS = [math.nan, math.inf, -math.inf, -1, 10**20, 1e300, 10**400, "7", None, True, [], {}]
-
-
-@pytest.mark.parametrize("value", NUMBERS, ids=lambda value: repr(value)[:9])
-@pytest.mark.parametrize("place", range(8))
-def test_no_value_of_a_row_makes_a_wrong_tick(place: int, value: object) -> None:
-    values = row(0, [5.0, 6.0], failures=1)
-    values[place] = value
-    reading = reader()
-    (tick,) = feed(second(1, [values, row(1, [5.0])], names=NAMES), into=reading)
-    assert reading.refused == 1 or (place, value) == (6, "7")
-    assert check(tick)["/b"] == 1
-    if place not in {0, 1}:  # which endpoint, and how many: without these there is nothing to keep
-        assert counted(tick) == {"/a": 2, "/b": 1}
-
-
-def check(tick: Tick) -> dict[str, int]:
+def check(tick: Tick) -> Counter[str]:
     """What holds for every tick, whatever it was made of."""
     for line in (tick.total, *tick.rows):
         times = [line.min_ms, line.p50_ms, line.p90_ms, line.p95_ms, line.p99_ms, line.p999_ms, line.max_ms]
@@ -261,43 +334,13 @@ def check(tick: Tick) -> dict[str, int]:
         assert (line.p50_ms is None) == (not sketch)
     assert tick.total.requests == sum(line.requests for line in tick.rows) <= MAX_PER_SECOND
     assert len({(line.method, line.name) for line in tick.rows}) == len(tick.rows) <= MAX_ENDPOINTS + 1
-    return counted(tick)
-
-
-@pytest.mark.parametrize(
-    "pairs",
-    [[3], [LAST_BUCKET + 1, 1], [-1, 1], [3, 0], [3, -1], [3, 9], [3, 1, 3, 1], [3.0, 1], [3, True], [[], 1], "33", {}],
-    ids=repr,
-)
-def test_a_sketch_that_is_none_is_left_out_and_its_requests_are_kept(pairs: object) -> None:
-    values = row(0, [5.0, 6.0])
-    values[7] = pairs
-    reading = reader()
-    (tick,) = feed(second(1, [values], names=NAMES), into=reading)
-    assert reading.refused >= 1
-    (only,) = tick.rows
-    assert (only.requests, only.p50_ms, only.min_ms, only.max_ms, only.sum_ms) == (2, None, None, None, 0)
-
-
-def test_extremes_and_sums_that_the_sketch_contradicts_are_left_out() -> None:
-    for place, wrong in [(3, 1e6), (3, 0.001), (4, 0.0), (4, 50.0), (5, 1.0), (5, 86_400_000.0)]:
-        values = row(0, [5.0, 6.0])
-        values[place] = wrong
-        (only,) = one(second(1, [values], names=NAMES), refused=1).rows
-        assert only.sum_ms == pytest.approx(11, rel=0.01)
-        assert [only.min_ms is None, only.max_ms is None] == [place == 4, place == 5]
-        assert only.p50_ms == pytest.approx(5, rel=0.01)
-
-
-def test_more_failures_than_requests_are_none() -> None:
-    (only,) = one(second(1, [row(0, [5.0], failures=2)], names=NAMES), refused=1).rows
-    assert (only.requests, only.failures) == (1, 0)
+    return Counter(counted(tick))
 
 
 def test_more_requests_than_a_second_can_have_are_none() -> None:
-    many: list[object] = [0, MAX_PER_SECOND - 1, 0, None, None, None, 0, []]
-    tick = one(second(1, [many, row(1, [1.0, 2.0]), row(1, [1.0])], names=NAMES), refused=1)
-    assert counted(tick) == {"/a": MAX_PER_SECOND - 1, "/b": 1}
+    more = [[0, MAX_PER_SECOND - 2, 0], [1, 2, 0], [1, 1, 0]]
+    tick = one(second(1, [row(1, [1.0])], names=NAMES, more=more), refused=1)
+    assert counted(tick) == {"/b": 2, "/a": MAX_PER_SECOND - 2}
 
 
 # The rest of a line
@@ -365,12 +408,12 @@ def test_errors_are_told_once_and_counted_by_the_second() -> None:
 def test_entries_that_are_none_are_left_out(key: str, entry: object) -> None:
     reading = reader()
     feed(second(1, errors_new=[[0, "GET", "/", "boom"]]), into=reading)
-    (tick,) = feed(second(2, **{key: [entry]}), into=reading)
+    (tick,) = feed(second(2) | {key: [entry]}, into=reading)
     assert reading.refused == 1
     assert tick.errors == () and reading.errors[0].text == "boom" and len(reading.errors) == 1
 
 
-@pytest.mark.parametrize("key", ["names", "rows", "errors", "errors_new"])
+@pytest.mark.parametrize("key", ["names", "failed", "more", "errors", "errors_new"])
 @pytest.mark.parametrize("value", [None, 7, "x", {}])
 def test_lists_that_are_none_are_empty(key: str, value: object) -> None:
     assert one(second(1) | {key: value}, refused=1).rows == ()
@@ -394,15 +437,23 @@ def test_a_line_that_is_too_long_is_refused_and_the_next_is_read() -> None:
 
 
 def test_a_line_of_the_greatest_length_takes_a_bounded_amount_of_memory() -> None:
-    rows = [row(0, [1.0])] * 150_000
-    (line,) = spell(second(1, rows, names=NAMES))
+    room = MAX_LINE_BYTES - len(spell(second(1, names=NAMES))[0])
+    count = room * 3 // 4 // (4 + 8 + 8) - 9
+    (line,) = spell(second(1, [(n % (MAX_ENDPOINTS + 9), [1.0 + n], 0) for n in range(count)], names=NAMES))
+    assert 0.99 * MAX_LINE_BYTES < len(line) < MAX_LINE_BYTES
     tracemalloc.start()
     (tick,) = reader().feed([line], UNTIL)
     del line
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 30 * MAX_LINE_BYTES and kept < 1_000_000
-    check(tick)
+    assert peak < 10 * MAX_LINE_BYTES and kept < 1_000_000
+    assert check(tick).total() == count
+
+
+def test_what_is_listed_of_requests_fits_into_a_line() -> None:
+    names = [[n, "GET", "é" * MAX_NAME_CHARS] for n in range(MAX_ENDPOINTS)]
+    full = second(1, [(0, [1.0] * (seconds.MOST_TIMES + 1), 0)], names=names)
+    assert 0.5 * MAX_LINE_BYTES < len(spell(full)[0]) < MAX_LINE_BYTES
 
 
 json_values = st.recursive(
@@ -413,12 +464,14 @@ json_values = st.recursive(
 KEYS = sorted(second(1))
 
 
-@given(st.lists(st.tuples(st.sampled_from(KEYS), json_values), max_size=6), json_values, st.integers(0, 7))
-def test_any_line_is_survived(changes: list[tuple[str, object]], value: object, place: int) -> None:
-    values: list[Any] = copy.deepcopy(row(0, [5.0, 6.0]))
-    values[place] = value
+some_base64 = st.binary(max_size=40).map(lambda data: b64encode(data).decode())
+lists = st.lists(st.lists(st.integers(-1, 3) | json_values, max_size=4), max_size=4)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KEYS), json_values | some_base64 | lists), max_size=6), json_values)
+def test_any_line_is_survived(changes: list[tuple[str, object]], value: object) -> None:
     reading = reader()
-    document = second(1, [values, row(1, [3.0])], names=NAMES) | dict(changes)
+    document = second(1, [row(0, [5.0, 6.0]), row(1, [3.0])], names=NAMES) | dict(changes)
     ticks = reading.feed([*spell(document), json.dumps(value)], UNTIL)
     ticks += feed(second(5), into=reading)
     assert all(before.t < after.t and before.seq + 1 == after.seq for before, after in pairwise(ticks))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -15,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers import sketch
+from tests.workers.counted import rows
+from tests.workers.counted import total as counted_in
 from workers.child.exact import intake, values
 from workers.child.exact.clock import Clock
 from workers.child.exact.errors import OTHER_ERROR, Errors
 from workers.child.exact.intake import Intake
 from workers.child.exact.names import MAX_GOOD_CHARS, MAX_SEEN, Names, best_group
-from workers.child.exact.seconds import CHUNK_TIMES, Buckets, Row, spelled
+from workers.exact_requests import Requests
 from workers.samples import MAX_NAME_CHARS, OTHER
 
-BUCKETS = Buckets(sketch.GAMMA, sketch.LEAST_MS, sketch.LAST_BUCKET)
 GOOD = {"request_type": "GET", "name": "/a", "response_time": 5.0, "response_length": 3}
 
 
@@ -92,58 +90,15 @@ def make_before() -> tuple[Intake, Stats]:
     return made, stats
 
 
-def counted(made: Intake) -> dict[int, Any]:
-    """All rows by endpoint, when each has requests in one second only."""
+def counted(made: Intake) -> dict[int, Requests]:
+    """All requests by endpoint, when each has requests in one second only."""
     last = made.close()
-    return {index: row for second in [*made.over, last] for index, row in second.rows.items()}
-
-
-def row_of(times: Iterable[float]) -> dict[int, Row]:
-    row = Row("GET", "/a")
-    row.times.extend(times)
-    return {0: row}
-
-
-def as_lists(rows: Mapping[int, Row], pause: Callable[[], None] = lambda: None) -> list[list[Any]]:
-    """Rows as they come out of a line."""
-    return [json.loads(text) for text in spelled(rows, BUCKETS, pause)]
-
-
-def flat(counts: Mapping[int, int]) -> list[int]:
-    return [number for pair in counts.items() for number in pair]
+    return {index: row for second in [*made.over, last] for index, row in rows(second).items()}
 
 
 def total(made: Intake) -> tuple[int, int]:
     last = made.close()
-    rows = [row for second in [*made.over, last] for row in second.rows.values()]
-    return sum(row.count for row in rows), sum(row.failures for row in rows)
-
-
-def test_it_has_the_buckets_of_the_supervisor() -> None:
-    boundaries = [sketch.upper_ms(bucket) for bucket in range(sketch.LAST_BUCKET + 2)]
-    around = [math.nextafter(ms, toward) for ms in boundaries for toward in (0, math.inf)]
-    dice = random.Random(3)
-    some = [dice.lognormvariate(2, 3) for _ in range(5_000)]
-    times = [0.0, 5e-324, sketch.LEAST_MS, 600_000.0, 86_399_999.9, *boundaries, *around, *some]
-    for ms in times:
-        found: dict[int, int] = {}
-        BUCKETS.count([ms], found)
-        assert found == {sketch.bucket_of(ms): 1}
-    assert as_lists(row_of(times))[0][7] == flat(sketch.merged({sketch.bucket_of(ms): 1} for ms in times))
-
-
-@pytest.mark.parametrize("sizes", [[1], [CHUNK_TIMES], [CHUNK_TIMES + 1], [300, 300, 300], [3 * CHUNK_TIMES, 1, 0, 7]])
-def test_rows_are_spelled_with_pauses_and_come_out_whole(sizes: list[int]) -> None:
-    """A pause never comes later than the times of a chunk, and a row is the same whichever pauses fall into it."""
-    made = {index: row_of([1.0 + index + place for place in range(size)])[0] for index, size in enumerate(sizes)}
-    pauses: list[int] = []
-    found = as_lists(made, lambda: pauses.append(1))
-    assert len(pauses) == (sum(sizes) - 1) // CHUNK_TIMES
-    for index, (said, row) in enumerate(zip(found, made.values(), strict=True)):
-        times = list(row.times)
-        extremes: list[float | None] = [sum(times), min(times), max(times)] if times else [None, None, None]
-        pairs = flat(sketch.merged({sketch.bucket_of(ms): 1} for ms in times))
-        assert said == [index, len(times), 0, *extremes, 0, pairs]
+    return counted_in([*made.over, last])
 
 
 def test_it_counts() -> None:
@@ -152,10 +107,10 @@ def test_it_counts() -> None:
         made.on_request(**{**GOOD, "response_time": ms}, start_time=1, url="x", context={})
     made.on_request(**GOOD, exception=ValueError("bad"))
     made.on_request(request_type="POST", name="/a", response_time=None, response_length=7, exception=None)
-    rows = counted(made)
-    first, second = as_lists(rows)
-    assert first[:7] == [0, 4, 1, 20.5, 2.0, 9.5, 12]
-    assert second == [1, 1, 0, None, None, None, 7, []]
+    first, second = counted(made).values()
+    assert (first.count, first.failures, first.bytes) == (4, 1, 12)
+    assert (first.sum_ms, first.min_ms, first.max_ms, first.times) == (20.5, 2.0, 9.5, [2.0, 4.0, 9.5, 5.0])
+    assert second == Requests(count=1, bytes=7)
     assert stats.requests[-1] == ("POST", "/a", None, 7)
     assert stats.errors == [("GET", "/a", "ValueError('bad')")]
     assert made.refused == {"time": 0, "name": 0, "size": 0}
@@ -173,7 +128,7 @@ def test_a_request_with_a_time_that_is_none_is_a_request(ms: object) -> None:
     made, stats = make()
     made.on_request(**{**GOOD, "response_time": ms}, exception="boom")
     (row,) = counted(made).values()
-    assert as_lists({0: row}) == [[0, 1, 1, None, None, None, 3, []]]
+    assert row == Requests(count=1, failures=1, bytes=3)
     assert made.refused == {"time": 1, "name": 0, "size": 0}
     assert stats.requests == [("GET", "/a", None, 3)]  # Locust counts it as one without a time
 
@@ -272,7 +227,7 @@ def test_before_the_test_begins_only_locust_counts() -> None:
     made.on_request(**GOOD)
     assert total(made) == (1, 0)
     made.on_request(**GOOD, exception="after the end")
-    assert len(stats.requests) == 4 and made.close().rows[0].count == 1
+    assert len(stats.requests) == 4 and total(made) == (1, 0)
 
 
 def test_an_error_of_before_the_test_is_none_of_it() -> None:
@@ -287,17 +242,17 @@ def test_an_error_of_before_the_test_is_none_of_it() -> None:
     made.on_failure = lambda *said: taken.append(said)
     made.on_request(**GOOD, exception=Slow())
     last = made.close()
-    assert (last.rows, last.errors, taken) == ({}, {}, [])
+    assert (len(last.which), last.errors, taken) == (0, {}, [])
 
 
 def test_a_failure_is_one_whatever_time_locusts_statistics_take() -> None:
     made, stats = make()
     stats.log_request = lambda *_: made.roll(made._ends)  # type: ignore[method-assign]
     made.on_request(**GOOD, exception="bad")
-    assert [(row.count, row.failures) for second in made.over for row in second.rows.values()] == [(1, 1)]
+    assert counted_in(made.over) == (1, 1)
 
 
-def test_each_second_has_rows_of_its_own() -> None:
+def test_each_second_has_requests_of_its_own() -> None:
     made, _ = make()
     for name in ("/a", "/b", "/a"):
         made.on_request(**{**GOOD, "name": name})
@@ -305,8 +260,7 @@ def test_each_second_has_rows_of_its_own() -> None:
     for name in ("/b", "/a", "/b", "/b"):
         made.on_request(**{**GOOD, "name": name})
     last = made.close()
-    found = [{index: row.count for index, row in second.rows.items()} for second in [*made.over, last]]
-    assert found == [{0: 2, 1: 1}, {1: 3, 0: 1}]
+    assert [Counter(second.which) for second in [*made.over, last]] == [{0: 2, 1: 1}, {1: 3, 0: 1}]
 
 
 def test_nothing_is_kept_where_nobody_collects() -> None:
@@ -315,8 +269,7 @@ def test_nothing_is_kept_where_nobody_collects() -> None:
         for _ in range(2):
             made.on_request(**{**GOOD, "name": f"/{number}"})
     assert len(stats.requests) == 2 * (MAX_SEEN + 10)
-    assert len(made._spelled) == 10
-    assert not any(row.times for row in made._spelled.values())
+    assert not made._second.which
     made.begin()
     assert total(made) == (0, 0)
 
@@ -370,10 +323,10 @@ def test_a_request_belongs_to_the_second_in_which_it_completed(monkeypatch: pyte
     made.roll(1_004.9)
     now[0] = 1_005.0
     last = made.close()
-    assert [(second.t, second.rows[0].count) for second in [*made.over, last]] == [(5_000, 2), (5_001, 2), (5_005, 1)]
+    assert [(second.t, len(second.which)) for second in [*made.over, last]] == [(5_000, 2), (5_001, 2), (5_005, 1)]
     now[0] = 1_010.0
     made.on_request(**GOOD)
-    assert len(made.over) == 2 and made.close().rows[0].count == 1
+    assert len(made.over) == 2 and len(made.close().which) == 1
 
 
 @given(st.floats(0, 4e9), st.floats(0, 1e8), st.floats(0, 1e6))

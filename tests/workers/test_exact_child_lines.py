@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from workers.child.exact import lines
-from workers.child.exact.lines import CHUNK_ROWS, Lines, spell, spell_small
+from workers.child.exact.lines import CHUNK_ENTRIES, Lines, spell, spell_small
 
 
 class Disk:
@@ -35,27 +35,29 @@ def read(folder: Path) -> list[bytes]:
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir())).splitlines(keepends=True)
 
 
-def rows(count: int) -> list[str]:
-    return [f"[{index},2]" for index in range(count)]
+def entries(count: int) -> list[tuple[int, str]]:
+    return [(index, "é\n") for index in range(count)]
 
 
-@pytest.mark.parametrize("count", [0, 1, CHUNK_ROWS, CHUNK_ROWS + 1, 1_000])
+@pytest.mark.parametrize("count", [0, 1, CHUNK_ENTRIES, CHUNK_ENTRIES + 1, 1_000])
 def test_a_line_is_json_and_made_with_pauses(count: int) -> None:
-    pauses = []
-    line = spell({"seq": 1}, rows(count), {"names": [(0, "GET", "/é\n")], "errors": []}, lambda: pauses.append(1))
+    pauses: list[int] = []
+    lists = {"names": entries(count), "errors": entries(1)}
+    line = spell({"seq": 1}, {"which": "AAAA", "times": ""}, lists, lambda: pauses.append(1))
     assert line.isascii() and line.endswith(b"}\n") and line.count(b"\n") == 1
     assert json.loads(line) == {
         "seq": 1,
-        "rows": [[index, 2] for index in range(count)],
-        "names": [[0, "GET", "/é\n"]],
-        "errors": [],
+        "which": "AAAA",
+        "times": "",
+        "names": [[index, "é\n"] for index in range(count)],
+        "errors": [[0, "é\n"]],
     }
-    assert len(pauses) == count // CHUNK_ROWS
+    assert len(pauses) == max(0, count - 1) // CHUNK_ENTRIES
 
 
 def test_a_line_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch, 10**9)
-    Lines(str(tmp_path / "s")).append(spell({}, rows(1_000), {}, lambda: None))
+    Lines(str(tmp_path / "s")).append(spell({}, {"which": "A" * 1_000_000}, {"names": entries(1_000)}, lambda: None))
     assert disk.writes == 1
 
 

@@ -14,6 +14,7 @@ from locust.exception import StopUser
 from workers.child.exact import firing, intake
 from workers.child.exact.errors import Errors
 from workers.child.exact.names import Names
+from tests.workers.counted import rows, total
 
 SAID = {"request_type": "GET", "name": "/a", "context": {}, "response": object(), "exception": None, "start_time": 3.0,
         "url": "http://x/a", "response_length": 7, "response_time": 2.5}
@@ -34,7 +35,7 @@ def is_ours():
     return "fire" in vars(event)
 
 def counted(made):
-    return sum(row.count for second in [*made.over, made.close()] for row in second.rows.values())
+    return total([*made.over, made.close()])[0]
 
 def watch_locusts_own():
     calls = []
@@ -73,8 +74,8 @@ for fires_alone in (True, False):
     told.clear()
     event.add_listener(lambda **_: None)
     event.fire(**SAID)
-(row,) = made.close().rows.values()
-assert (row.count, row.failures, row.bytes, list(row.times)) == (4, 2, 28, [2.5] * 4)
+(row,) = rows(made.close()).values()
+assert (row.count, row.failures, row.bytes, row.times) == (4, 2, 28, [2.5] * 4)
 """,
     "us, of nothing at all": """
 for again in range(2):
@@ -82,8 +83,8 @@ for again in range(2):
     event.fire()
     event.fire(exception=ValueError("bad"))
     event.add_listener(lambda **_: None)
-((name, row),) = ((endpoint.name, made._rows[endpoint.index]) for endpoint in made.names.endpoints)
-assert (name, row.count, row.failures) == ("None", 4, 2)
+((endpoint,), (row,)) = made.names.endpoints, rows(made.close()).values()
+assert (endpoint.name, row.count, row.failures) == ("None", 4, 2)
 assert made.refused == {"time": 4, "name": 4, "size": 0}
 """,
     "a script's listeners, to the letter and in their places": """
@@ -173,7 +174,7 @@ with event.measure("GET", "/a") as said:
 with event.measure("GET", "/a"):
     raise ValueError
 last = made.close()
-assert [(row.count, row.failures, row.bytes) for row in last.rows.values()] == [(2, 1, 5)]
+assert [(row.count, row.failures, row.bytes) for row in rows(last).values()] == [(2, 1, 5)]
 """,
     "a script's own in the class, before": """
 calls = watch_locusts_own()

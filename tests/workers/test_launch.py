@@ -9,7 +9,6 @@ import pytest
 from workers.command import RunFolder
 from workers.launch import launch_config, make_folders, prepare, write_steering
 from workers.samples import MAX_ENDPOINTS, MAX_ERRORS
-from workers.sketch import GAMMA, LAST_BUCKET, LEAST_MS
 from workers.spec import RunSpec, Steering
 
 SPEC = RunSpec("1", "x = 1", 7, 2.5, 90, env={"API_TOKEN": "secret-value"}, group_ids=True)
@@ -25,7 +24,6 @@ def test_the_child_is_told_how_to_collect_and_where_to(folder: RunFolder) -> Non
     config = json.loads(folder.launch.read_bytes())
     assert config == json.loads(json.dumps(launch_config(SPEC, folder)))
     assert (config["collector"], config["group_ids"]) == ("exact", True)
-    assert config["sketch"] == {"gamma": GAMMA, "least_ms": LEAST_MS, "last_bucket": LAST_BUCKET}
     assert (config["names"]["max_endpoints"], config["names"]["max_errors"]) == (MAX_ENDPOINTS, MAX_ERRORS)
     places = {key: Path(config[key]).relative_to(folder.out).name for key in ("samples", "failed", "steering")}
     assert places == {"samples": "samples", "failed": "failed.ndjson", "steering": "steering.json"}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from workers import sketch
 from workers.sketch import (
     GAMMA,
     LAST_BUCKET,
@@ -73,6 +74,17 @@ def test_every_time_has_a_bucket(ms: float) -> None:
     assert bucket == 0 or ms > LEAST_MS
     if 0 < bucket < LAST_BUCKET:
         assert upper_ms(bucket - 1) / (1 + 1e-9) <= ms <= upper_ms(bucket) * (1 + 1e-9)
+
+
+@given(st.lists(anything, max_size=20))
+def test_many_at_once_are_in_the_buckets_of_each(times: list[float]) -> None:
+    assert sketch.of(times) == sketch_of(times)
+
+
+def test_many_at_once_are_in_the_buckets_of_each_around_every_boundary() -> None:
+    edges = [upper_ms(bucket) for bucket in range(LAST_BUCKET + 2)]
+    times = [*edges, *(math.nextafter(ms, toward) for ms in edges for toward in (0, math.inf))]
+    assert sketch.of(times) == sketch_of(times)
 
 
 @given(anything, anything)

@@ -15,7 +15,7 @@ from .failed import MAX_SAMPLES, Failed
 from .health import Health
 from .inflight import InFlight
 from .pauses import no_pause, pause
-from .seconds import Buckets, Second, spelled
+from .seconds import Second
 from .trim import Trim
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,6 @@ class Collector:
         self._events = events
         self._intake = intake.find(environment)
         self._intake.count_seconds()
-        self._buckets = Buckets(**config["sketch"])
         if config.get("group_ids"):
             self._intake.names.group = grouping.grouped
         self._lines = lines.Lines(config["samples"])
@@ -76,7 +75,7 @@ class Collector:
                 greenlet.kill(block=False)
             last = self._intake.close()
             self._write_over(no_pause, before=last.t)
-            if last.rows or not self._is_quiet(last.t):
+            if last.which or not self._is_quiet(last.t):
                 self._write_second(last, self._measure(), no_pause)
             self._write_end()
             self._failed.write(no_pause, most=MAX_SAMPLES)
@@ -185,8 +184,8 @@ class Collector:
         line = None if self._lines.is_full else self._spell(second, measured, names_until, errors_until, pause)
         self._seq += 1
         self._next = second.t + 1
-        self._requests += sum(row.count for row in second.rows.values())
-        self._failures += sum(row.failures for row in second.rows.values())
+        self._requests += len(second.which)
+        self._failures += len(second.failed)
         if line is not None:
             self._told_names, self._told_errors = names_until, errors_until
             self._lines.append(line)
@@ -213,8 +212,9 @@ class Collector:
             "names": [(endpoint.index, endpoint.method, endpoint.name) for endpoint in new_names],
             "errors_new": [(kind.index, kind.method, kind.name, kind.text) for kind in new_errors],
             "errors": list(second.errors.items()),
+            **second.lists(),
         }
-        return lines.spell(head, spelled(second.rows, self._buckets, pause), lists, pause)
+        return lines.spell(head, second.columns(), lists, pause)
 
     def _write_end(self) -> None:
         end = {

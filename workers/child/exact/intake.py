@@ -14,8 +14,8 @@ from typing import Any
 
 from .clock import Clock
 from .errors import Errors, Kind
-from .names import MAX_SEEN, Names
-from .seconds import Refused, Row, Second
+from .names import Endpoint, Names
+from .seconds import NO_TIME, Refused, Second
 from .values import MAX_BYTES, MAX_MS, error_text, is_failure, size_of, time_of
 
 LOCUSTS_LISTENER = "Runner.__init__.<locals>.on_request"
@@ -37,17 +37,10 @@ class Intake:
         self._counts = False
         self._ends = math.inf
         """The monotonic time at which the present second is over."""
-        self._new_second()
-
-    def _new_second(self) -> None:
-        self._rows: dict[int, Row] = {}
-        self._errors: dict[int, int] = {}
-        self._spelled: dict[tuple[str, str], Row] = {}
-        """The rows by what the script says for name and method: all that most requests have to look up."""
+        self._second = Second(0)
 
     def count_seconds(self) -> None:
         """Keep what happens in each second, from `begin` on."""
-        self._t = 0
         self.clock: Clock | None = None
         self.over: deque[Second] = deque()
         """Seconds that are over and in which something happened, the earliest first."""
@@ -56,29 +49,29 @@ class Intake:
         """The first second starts. Requests from before are none of the test; Locust forgets them as well."""
         if self.clock is None:
             self._counts = True
-            self._new_second()
             now = _monotonic()
             self.clock = Clock(time.time(), now)
-            self._t = self.clock.second(now)
-            self._ends = self.clock.end(self._t)
+            self._go_on(self.clock, self.clock.second(now))
         return self.clock
+
+    def _go_on(self, clock: Clock, second: int) -> None:
+        self._second = Second(second)
+        self._ends = clock.end(second)
 
     def roll(self, now: float) -> None:
         """Close the present second should it be over."""
         clock = self.begin()
         if now < self._ends:
             return
-        if self._rows or self._errors:
-            self.over.append(Second(self._t, self._rows, self._errors))
-            self._new_second()
-        self._t = max(self._t + 1, clock.second(now))
-        self._ends = clock.end(self._t)
+        if self._second.which or self._second.errors:
+            self.over.append(self._second)
+        self._go_on(clock, max(self._second.t + 1, clock.second(now)))
 
     def close(self) -> Second:
         """The present second, which is not over yet; nothing is counted any more after this."""
         self.roll(_monotonic())
-        self._counts, self._ends, self._spelled = False, math.inf, {}
-        return Second(self._t, self._rows, self._errors)
+        self._counts, self._ends = False, math.inf
+        return self._second
 
     def on_request(
         self,
@@ -113,49 +106,46 @@ class Intake:
             if type(size) is not int or not 0 <= size <= MAX_BYTES:
                 size = self._size(size)
             is_failed = exception is not None and exception is not MISSING and is_failure(exception)
-            row = None
-            if _monotonic() < self._ends and type(name) is str is type(request_type):
-                row = self._spelled.get((name, request_type))
-            if row is None:
-                row = self._find(name, request_type)
+            endpoint = None
+            if type(name) is str is type(request_type):
+                endpoint = self.names.seen.get((name, request_type))
+            if endpoint is None:
+                endpoint = self._find(name, request_type)
+            if _monotonic() >= self._ends:
+                self.roll(_monotonic())
             # From the look at the clock to here nothing of a script's may run: it could let a second go by.
-            row.bytes += size
-            if ms is None:
-                row.untimed += 1
-            else:
-                row.append(ms)
+            counts = self._counts
+            if counts:
+                second = self._second
+                second.which.append(endpoint.index)
+                second.times.append(NO_TIME if ms is None else ms)
+                second.sizes.append(size)
+                if is_failed:
+                    second.failed.append(endpoint.index)  # at once: all that follows may take any time
+            self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
             if is_failed:
-                row.failures += 1  # at once: all that follows may take any time
-            self._environment.stats.log_request(row.method, row.name, ms, size)
-            if is_failed:
-                self._fail(row, name, exception, {"response_ms": ms, "response": response, "url": _given(url)})
+                more = {"response_ms": ms, "response": response, "url": _given(url)}
+                self._fail(endpoint, name, exception, more, counts=counts)
         except Exception:
             return  # the script goes on, whatever it made of our insides
 
-    def _find(self, name: Any, method: Any) -> Row:
-        """The row of the present second; one that is not kept when no test goes on."""
+    def _find(self, name: Any, method: Any) -> Endpoint:
+        """For what no earlier request said."""
         endpoint, is_good = self.names.find(_given(name), _given(method))
         if not is_good:
             self.refused["name"] += 1
-        if (now := _monotonic()) >= self._ends:
-            self.roll(now)
-        row = self._rows.get(endpoint.index) if self._counts else Row(endpoint.method, endpoint.name, keeps=False)
-        if row is None:
-            row = self._rows[endpoint.index] = Row(endpoint.method, endpoint.name)
-        if type(name) is str is type(method) and (name, method) in self.names.seen:
-            if len(self._spelled) >= MAX_SEEN:
-                self._spelled.clear()
-            self._spelled[name, method] = row
-        return row
+        return endpoint
 
-    def _fail(self, row: Row, name: Any, exception: Any, more: dict[str, Any]) -> None:
-        text = self._error_text(exception, name, row.name)
-        if self._counts and row.keeps:
-            kind = self.errors.find(row.method, row.name, text)
-            self._errors[kind.index] = self._errors.get(kind.index, 0) + 1
+    def _fail(self, endpoint: Endpoint, name: Any, exception: Any, more: dict[str, Any], *, counts: bool) -> None:
+        """`counts`: whether the request is one of the test."""
+        text = self._error_text(exception, name, endpoint.name)
+        if counts and self._counts:
+            kind = self.errors.find(endpoint.method, endpoint.name, text)
+            errors = self._second.errors
+            errors[kind.index] = errors.get(kind.index, 0) + 1
             if self.on_failure:
-                self.on_failure(kind, row.method, more)
-        self._environment.stats.log_error(row.method, row.name, text)
+                self.on_failure(kind, endpoint.method, more)
+        self._environment.stats.log_error(endpoint.method, endpoint.name, text)
 
     def _time(self, value: Any) -> float | None:
         if value is None:
