@@ -19,21 +19,21 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 def spell(
     head: Mapping[str, object],
-    columns: Mapping[str, str],
+    columns: Mapping[str, bytes],
     lists: Mapping[str, Sequence[Sequence[object]]],
     pause: Callable[[], None],
 ) -> bytes:
     """One line: `head`, columns that are base64, and lists; `pause` is called now and then."""
-    parts = [_encode(head)[:-1]]
-    parts += [f'"{name}":"{column}"' for name, column in columns.items()]
+    parts = [_encode(head)[:-1].encode("ascii")]
+    parts += [b'"%s":"%s"' % (name.encode("ascii"), column) for name, column in columns.items()]
     for name, entries in lists.items():
         chunks = []
         for start in range(0, len(entries), CHUNK_ENTRIES):
             if start:
                 pause()
             chunks.append(_encode(entries[start : start + CHUNK_ENTRIES])[1:-1])
-        parts.append(f'"{name}":[{",".join(chunks)}]')
-    return (",".join(parts) + "}\n").encode("ascii")
+        parts.append(f'"{name}":[{",".join(chunks)}]'.encode("ascii"))
+    return b",".join(parts) + b"}\n"
 
 
 def spell_small(document: Mapping[str, object]) -> bytes:

@@ -37,13 +37,9 @@ class Second:
         """The index of the endpoint of each request that failed."""
         self.errors: dict[int, int] = {}
 
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, bytes]:
         """`which times sizes` as base64 of the machine's own numbers: a tenth of the cost of digits."""
-        return {
-            "which": _base64(self.which[:MOST_TIMES]),
-            "times": _base64(self.times[:MOST_TIMES]),
-            "sizes": _base64(self.sizes[:MOST_TIMES]),
-        }
+        return {"which": _base64(self.which), "times": _base64(self.times), "sizes": _base64(self.sizes)}
 
     def lists(self) -> dict[str, Sequence[tuple[int, ...]]]:
         """`failed`: index and number; `more`: index, number and bytes of requests beyond `MOST_TIMES`."""
@@ -56,5 +52,5 @@ class Second:
         }
 
 
-def _base64(column: array[int] | array[float]) -> str:
-    return b2a_base64(column, newline=False).decode("ascii")
+def _base64(column: array[int] | array[float]) -> bytes:
+    return b2a_base64(memoryview(column)[:MOST_TIMES], newline=False)
