@@ -1,25 +1,26 @@
 """The requests of a second as our own collector in the child lists them, added up by endpoint. Pure.
 
-`which`, `times` and `sizes` are columns: of each request the index of its endpoint, its milliseconds (NaN when it has
-no time) and its bytes, as the machine's own numbers in base64. `failed` has pairs of index and number of failures;
-`more` has index, number and bytes of requests that came without their times, as there were too many. A script may have
-written anything.
+`requests` is base64 of `RECORD`s, one a request. `more` has index, number, failures and bytes of requests that came
+without their times, as there were too many. A script may have written anything.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from binascii import a2b_base64
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any
 
 from workers import sketch
 from workers.exact_values import MAX_MS, MAX_PER_SECOND
 from workers.samples import MAX_ENDPOINTS
 from workers.values import MAX_COUNT, whole
+
+RECORD = Struct("=IBdQ")
+"""Of a request: the index of its endpoint, whether it failed, its milliseconds (NaN when it has no time) and bytes, as
+this machine has numbers, which is the child's as well."""
 
 
 @dataclass(slots=True)
@@ -30,109 +31,90 @@ class Requests:
     failures: int = 0
     bytes: int = 0
     times: list[float] = field(default_factory=list)
-    """As they were written; `reckon` leaves those that are some."""
+    """All that a line says, until `reckon` leaves out what is no time."""
     sum_ms: float = 0.0
     min_ms: float | None = None
     max_ms: float | None = None
     sketch: dict[int, int] = field(default_factory=dict)
 
     def reckon(self) -> int:
-        """Make sums and sketch of the times; how many were nonsense."""
-        if not self.times:
-            return 0
+        """Make sums and sketch of the times; how many values were nonsense."""
         refused = 0
-        total, low, high = sum(self.times), min(self.times), max(self.times)
-        if not (low >= 0.0 and high <= MAX_MS and total >= 0.0):  # which NaN is not
+        if self.bytes > MAX_COUNT:
+            self.bytes = MAX_COUNT
+            refused += 1
+        # An infinity is an extreme, and a NaN makes a sum that is none.
+        if self.times and not (min(self.times) >= 0.0 and max(self.times) <= MAX_MS and sum(self.times) >= 0.0):
             good = [ms for ms in self.times if 0.0 <= ms <= MAX_MS]
-            refused = sum(not math.isnan(ms) for ms in self.times) - len(good)
+            refused += sum(not math.isnan(ms) for ms in self.times) - len(good)
             self.times = good
-            if not good:
-                return refused
-            total, low, high = sum(good), min(good), max(good)
-        self.sum_ms, self.min_ms, self.max_ms = total, low, high
-        self.sketch = sketch.of(self.times)
+        if self.times:
+            self.sum_ms, self.min_ms, self.max_ms = sum(self.times), min(self.times) + 0.0, max(self.times) + 0.0
+            self.sketch = sketch.of(self.times)
         return refused
+
+
+class Endpoints(dict[int, Requests]):
+    """By index, made when they are asked for; all indexes above `MAX_ENDPOINTS`, which are nonsense, are that one."""
+
+    refused = 0
+
+    def __missing__(self, index: int) -> Requests:
+        if index > MAX_ENDPOINTS:
+            self.refused += 1
+            return self[MAX_ENDPOINTS]
+        self[index] = made = Requests()
+        return made
 
 
 def by_endpoint(document: Mapping[str, Any]) -> tuple[dict[int, Requests], int]:
     """What a line says of each index, from 0 to `MAX_ENDPOINTS`, and how much in it was nonsense.
 
-    Requests count most: one of an index that cannot be is counted with the others, one whose time or size is missing
-    has none.
+    Requests count most: one of an index that cannot be is counted with the others, one whose time or size cannot be has
+    none.
     """
-    found: defaultdict[int, Requests] = defaultdict(Requests)
-    which, refused = _which(document.get("which"))
-    times = _column(document.get("times"), "d", len(which))
-    sizes = _column(document.get("sizes"), "Q", len(which))
-    refused += (times is None) + (sizes is None)
-    _add(found, which, times or [math.nan] * len(which), sizes or [0] * len(which))
-    left = MAX_PER_SECOND - len(which)
-    for index, count, size in _numbers(document.get("more"), 3):
-        if index is None or not count or size is None or count > left:
-            refused += 1
-            continue
-        left -= count
-        found[index].count += count
-        found[index].bytes += size
-    for one in found.values():
-        refused += one.reckon()
-        if one.bytes > MAX_COUNT:
-            one.bytes = 0
-            refused += 1
-    return found, refused + _fail(found, document.get("failed"))
-
-
-def _which(text: object) -> tuple[Sequence[int], int]:
-    which = _column(text, "I")
-    if which is None:
-        return [], 1
-    if which and max(which) > MAX_ENDPOINTS:
-        return [min(index, MAX_ENDPOINTS) for index in which], 1
-    return which, 0
-
-
-def _add(found: Mapping[int, Requests], which: Sequence[int], times: Sequence[float], sizes: Sequence[int]) -> None:
-    """By far the most work of a line: three steps for each request."""
-    for index, ms, size in zip(which, times, sizes, strict=True):
+    found = Endpoints()
+    records, refused = _records(document.get("requests"))
+    for index, failed, ms, size in RECORD.iter_unpack(records):
         one = found[index]
         one.times.append(ms)
         one.bytes += size
+        if failed:
+            one.failures += 1
     for one in found.values():
         one.count = len(one.times)
+    refused += _add_more(found, document.get("more"), MAX_PER_SECOND - len(records) // RECORD.size)
+    refused += sum(one.reckon() for one in found.values())
+    return found, refused + found.refused
 
 
-def _fail(found: Mapping[int, Requests], said: object) -> int:
-    """Enter the failures; how many entries were nonsense."""
-    refused = 0
-    for index, count in _numbers(said, 2):
-        one = None if index is None else found.get(index)
-        if one is None or not count or one.failures + count > one.count:
-            refused += 1
-        else:
-            one.failures += count
-    return refused
-
-
-def _column(text: object, kind: str, length: int | None = None) -> array[Any] | None:
-    """Numbers out of base64; None for anything else, and for another number of numbers."""
-    column: array[Any] = array(kind)
+def _records(text: object) -> tuple[memoryview, int]:
+    """Whole ones, and how much was nonsense."""
     try:
-        column.frombytes(a2b_base64(text, strict_mode=True))  # type: ignore[arg-type]
+        data = a2b_base64(text, strict_mode=True)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return None
-    return column if length is None or len(column) == length else None
+        return memoryview(b""), 1
+    rest = len(data) % RECORD.size
+    return memoryview(data)[: len(data) - rest], bool(rest)
 
 
-def _numbers(said: object, width: int) -> Iterator[Sequence[int | None]]:
-    """The entries of a list, each an index and counts; what is none is `None`."""
-    nothing = [None] * width
+def _add_more(found: Endpoints, said: object, left: int) -> int:
+    """Enter up to `left` requests without times; how much was nonsense."""
     if not isinstance(said, list):
-        yield nothing
-        return
+        return 1
+    refused = int(len(said) > MAX_ENDPOINTS + 1)
     for entry in said[: MAX_ENDPOINTS + 1]:
-        if isinstance(entry, list) and len(entry) == width:
-            yield [whole(entry[0], MAX_ENDPOINTS), *map(whole, entry[1:])]
-        else:
-            yield nothing
-    if len(said) > MAX_ENDPOINTS + 1:
-        yield nothing
+        index, count, failures, size = map(whole, entry if isinstance(entry, list) and len(entry) == 4 else [None] * 4)
+        if index is None or not count or count > left:
+            refused += 1
+            continue
+        if failures is None or failures > count:
+            failures, refused = 0, refused + 1
+        if size is None:
+            size, refused = 0, refused + 1
+        left -= count
+        one = found[index]
+        one.count += count
+        one.failures += failures
+        one.bytes += size
+    return refused

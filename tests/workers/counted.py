@@ -19,7 +19,7 @@ def rows_of(line: Mapping[str, Any]) -> dict[int, Requests]:
 
 
 def rows(second: Second) -> dict[int, Requests]:
-    return rows_of(json.loads(spell({"t": second.t}, second.columns(), second.lists(), lambda: None)))
+    return rows_of(json.loads(spell({"t": second.t}, second.listed(), {"more": second.more()}, lambda: None)))
 
 
 def total(seconds: Iterable[Second]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tracemalloc
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.lines import START, base64, end, row, second, spell
+from tests.workers.lines import START, base64, end, listed, row, second, spell
 from workers import exact
-from workers.child.exact import seconds
+from workers.child.exact.seconds import MOST_LISTED
 from workers.exact import MAX_LINE_BYTES, MAX_REFUSED_LINES, Reader
 from workers.exact_samples import Samples, sample_of
-from workers.exact_values import MAX_PER_SECOND
+from workers.exact_values import MAX_MS, MAX_PER_SECOND
 from workers.samples import (
     MAX_CLASSES,
     MAX_ENDPOINTS,
@@ -33,6 +33,7 @@ from workers.samples import (
 )
 from workers.sketch import LAST_BUCKET, bucket_of, percentiles
 from workers.tail import Lines
+from workers.values import MAX_COUNT, MAX_ERROR_CHARS
 
 UNTIL = START + 10_000
 NAMES = [[0, "GET", "/a"], [1, "POST", "/b"]]
@@ -195,7 +196,7 @@ def test_nobody_reads_nonsense_for_ever() -> None:
     assert feed(second(1), into=reading) == []
 
 
-# Rows
+# Requests
 
 
 def test_an_index_that_nobody_announced_is_counted_with_the_others() -> None:
@@ -228,7 +229,7 @@ def test_an_index_keeps_its_name() -> None:
     assert counted(tick) == {"/a": 1} and reading.refused == 1
 
 
-def test_two_rows_of_one_name_are_one() -> None:
+def test_two_indexes_of_one_name_are_one() -> None:
     twice = [[0, "GET", "/a"], [1, "GET", "/a"]]
     tick = one(second(1, [row(0, [1]), row(1, [2, 3], failures=1), row(0, [9])], names=twice))
     (only,) = tick.rows
@@ -237,32 +238,27 @@ def test_two_rows_of_one_name_are_one() -> None:
 
 
 def test_indexes_that_no_endpoint_has_are_counted_with_the_others() -> None:
-    tick = one(second(1, [row(0, [1]), row(MAX_ENDPOINTS + 1, [2]), row(2**32 - 1, [3, 4])], names=NAMES), refused=1)
+    tick = one(second(1, [row(0, [1]), row(MAX_ENDPOINTS + 1, [2]), row(2**32 - 1, [3, 4])], names=NAMES), refused=3)
     assert counted(tick) == {"/a": 1, OTHER: 3}
 
 
-NOT_BASE64: list[object] = [None, True, 7, [], {}, "*", "AAA", "é", "AAAA\n", "AAAA AAAA"]
-
-
-@pytest.mark.parametrize("value", [*NOT_BASE64, "", base64("I", [0]), base64("I", [0] * 3)], ids=repr)
-@pytest.mark.parametrize("key", ["times", "sizes"])
-def test_a_column_that_is_none_leaves_the_requests(key: str, value: object) -> None:
-    (only,) = one(second(1, [row(0, [5.0, 6.0], failures=1)], names=NAMES) | {key: value}, refused=1).rows
-    assert (only.requests, only.failures) == (2, 1)
-    assert (only.p50_ms, only.max_ms, only.bytes) == ((None, None, 20) if key == "times" else (5.0, 6.0, 0))
-
-
-@pytest.mark.parametrize("value", NOT_BASE64, ids=repr)
-def test_without_endpoints_there_are_no_requests(value: object) -> None:
+@pytest.mark.parametrize("value", [None, True, 7, [], {}, "*", "AAA", "é", "AAAA\n", "AAAA AAAA"], ids=repr)
+def test_requests_that_cannot_be_read_are_none(value: object) -> None:
     reading = reader()
-    (tick,) = feed(second(1, [row(0, [5.0])], names=NAMES) | {"which": value}, into=reading)
-    assert tick.rows == () and reading.refused == 3
+    (tick,) = feed(second(1, [row(0, [5.0])], names=NAMES) | {"requests": value}, into=reading)
+    assert tick.rows == () and reading.refused == 1
 
 
-@pytest.mark.parametrize("ms", [math.inf, -math.inf, -1.0, -5e-324, 86_400_000.1, 1e308])
-def test_times_that_are_none_are_left_out_and_their_requests_are_kept(ms: float) -> None:
-    (only,) = one(second(1, [row(0, [5.0, ms, 6.0])], names=NAMES), refused=1).rows
-    assert (only.requests, only.sum_ms, only.min_ms, only.max_ms) == (3, 11.0, 5.0, 6.0)
+def test_half_of_a_request_is_none() -> None:
+    whole = b64decode(listed([row(0, [5.0, 6.0])]))
+    tick = one(second(1, names=NAMES) | {"requests": b64encode(whole[:-1]).decode()}, refused=1)
+    assert counted(tick) == {"/a": 1}
+
+
+@pytest.mark.parametrize("ms", [math.inf, -math.inf, -1.0, -5e-324, math.nextafter(MAX_MS, math.inf), 1e308])
+def test_times_that_cannot_be_are_left_out_and_their_requests_are_kept(ms: float) -> None:
+    (only,) = one(second(1, [row(0, [5.0, ms, MAX_MS])], names=NAMES), refused=1).rows
+    assert (only.requests, only.sum_ms, only.min_ms, only.max_ms) == (3, 5.0 + MAX_MS, 5.0, MAX_MS)
     (only,) = one(second(1, [row(0, [ms, ms], untimed=1)], names=NAMES), refused=2).rows
     assert (only.requests, only.sum_ms, only.min_ms, only.p50_ms, only.sketch) == (3, 0.0, None, None, {})
 
@@ -272,51 +268,63 @@ def test_infinities_that_make_up_for_each_other_are_left_out() -> None:
     assert (only.requests, only.sum_ms) == (3, 5.0)
 
 
-def test_more_bytes_than_there_can_be_are_none() -> None:
-    sizes = base64("Q", [2**63, 2**63])
-    (only,) = one(second(1, [row(0, [5.0, 6.0])], names=NAMES) | {"sizes": sizes}, refused=1).rows
-    assert (only.requests, only.bytes) == (2, 0)
+def test_nothing_takes_less_than_no_time() -> None:
+    (only,) = one(second(1, [row(0, [-0.0])], names=NAMES)).rows
+    assert [math.copysign(1, ms) for ms in (only.min_ms, only.max_ms, only.sum_ms) if ms is not None] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    "failed",
-    [
-        [0], [[0]], [[0, 1, 1]], [[0, 0]], [[0, -1]], [[0, 3]], [[0, 1.0]], [[0, math.nan]], [[0, "1"]], [[True, 1]],
-        [[1, 1]], [[-1, 1]], [[MAX_ENDPOINTS + 1, 1]], [[0, 10**400]], None, 7, "x", {"0": 1},
-    ],
-    ids=repr,
-)  # fmt: skip
-def test_failures_that_cannot_be_are_none(failed: object) -> None:
-    reading = reader()
-    (tick,) = feed(second(1, [row(0, [5.0, 6.0])], names=NAMES, failed=failed), into=reading)
-    assert check(tick) == {"/a": 2}
-    assert (tick.total.failures, reading.refused) == (0, 1)
+def test_bytes_are_no_more_than_there_can_be() -> None:
+    def line(*sizes: int) -> dict[str, Any]:
+        return second(1, names=NAMES) | {"requests": base64((0, 0, 5.0, size) for size in sizes)}
 
-
-def test_failures_add_up_to_no_more_than_requests() -> None:
-    failed = [[0, 1], [0, 1], [0, 1]]
-    (only,) = one(second(1, [row(0, [5.0, 6.0])], names=NAMES, failed=failed), refused=1).rows
-    assert only.failures == 2
+    assert one(line(MAX_COUNT - 1, 1)).rows[0].bytes == MAX_COUNT
+    assert one(line(MAX_COUNT, 1), refused=1).rows[0].bytes == MAX_COUNT
+    (only,) = one(line(2**64 - 1, 2**64 - 1), refused=1).rows
+    assert (only.requests, only.bytes) == (2, MAX_COUNT)
 
 
 def test_requests_may_come_without_their_times() -> None:
-    more = [[0, 4, 50], [1, 1, 0]]
-    tick = one(second(1, [row(0, [5.0, 6.0])], names=NAMES, more=more, failed=[[0, 5], [1, 1]]))
+    more = [[0, 4, 3, 50], [1, 1, 1, 0]]
+    tick = one(second(1, [row(0, [5.0, 6.0], failures=2)], names=NAMES, more=more))
     found = [(line.name, line.requests, line.failures, line.bytes, line.sum_ms, line.p50_ms) for line in tick.rows]
     assert found == [("/a", 6, 5, 70, 11.0, 5.0), ("/b", 1, 1, 0, 0.0, None)]
 
 
-@pytest.mark.parametrize(
-    "entry", [[0, 0, 5], [0, -1, 5], [0, 1, -1], [0, 1, 1.5], [0, 1], [None, 1, 1], 7, [0, MAX_PER_SECOND, 1]], ids=repr
-)
-def test_requests_without_times_that_cannot_be_are_none(entry: object) -> None:
+NUMBERS = [math.nan, math.inf, -math.inf, -1, 1.5, 10**20, 1e300, 10**400, "7", None, True, [], {}]
+
+
+@pytest.mark.parametrize("value", NUMBERS, ids=lambda value: repr(value)[:9])
+@pytest.mark.parametrize("place", range(4))
+def test_no_value_of_requests_without_times_makes_a_wrong_tick(place: int, value: object) -> None:
+    entry: list[object] = [1, 3, 2, 50]
+    entry[place] = value
+    reading = reader()
+    (tick,) = feed(second(1, [row(0, [5.0])], names=NAMES, more=[entry]), into=reading)
+    assert reading.refused == 1
+    assert check(tick) == ({"/a": 1, "/b": 3} if place > 1 else {"/a": 1})
+    assert (tick.total.failures, tick.total.bytes) == [(0, 10), (0, 10), (0, 60), (2, 10)][place]
+
+
+@pytest.mark.parametrize("entry", [[1, 1, 0], [1, 1, 0, 0, 0], [1, 0, 0, 0], 7, "abcd", None, {}], ids=repr)
+def test_entries_of_requests_without_times_that_cannot_be_are_none(entry: object) -> None:
     tick = one(second(1, [row(0, [5.0])], names=NAMES, more=[entry]), refused=1)
     assert counted(tick) == {"/a": 1}
 
 
+def test_more_failures_than_requests_are_none() -> None:
+    tick = one(second(1, names=NAMES, more=[[0, 3, 4, 0], [1, 3, 3, 0]]), refused=1)
+    assert [(line.requests, line.failures) for line in tick.rows] == [(3, 0), (3, 3)]
+
+
 def test_a_list_has_no_more_entries_than_there_are_endpoints() -> None:
-    tick = one(second(1, names=NAMES, more=[[0, 1, 1]] * 100_000), refused=1)
+    tick = one(second(1, names=NAMES, more=[[0, 1, 0, 1]] * 100_000), refused=1)
     assert counted(tick) == {"/a": MAX_ENDPOINTS + 1}
+
+
+def test_more_requests_than_a_second_can_have_are_none() -> None:
+    more = [[0, MAX_PER_SECOND - 2, 0, 0], [1, 2, 0, 0], [1, 1, 0, 0]]
+    tick = one(second(1, [row(1, [1.0])], names=NAMES, more=more), refused=1)
+    assert counted(tick) == {"/b": 2, "/a": MAX_PER_SECOND - 2}
 
 
 def check(tick: Tick) -> Counter[str]:
@@ -335,12 +343,6 @@ def check(tick: Tick) -> Counter[str]:
     assert tick.total.requests == sum(line.requests for line in tick.rows) <= MAX_PER_SECOND
     assert len({(line.method, line.name) for line in tick.rows}) == len(tick.rows) <= MAX_ENDPOINTS + 1
     return Counter(counted(tick))
-
-
-def test_more_requests_than_a_second_can_have_are_none() -> None:
-    more = [[0, MAX_PER_SECOND - 2, 0], [1, 2, 0], [1, 1, 0]]
-    tick = one(second(1, [row(1, [1.0])], names=NAMES, more=more), refused=1)
-    assert counted(tick) == {"/b": 2, "/a": MAX_PER_SECOND - 2}
 
 
 # The rest of a line
@@ -413,7 +415,7 @@ def test_entries_that_are_none_are_left_out(key: str, entry: object) -> None:
     assert tick.errors == () and reading.errors[0].text == "boom" and len(reading.errors) == 1
 
 
-@pytest.mark.parametrize("key", ["names", "failed", "more", "errors", "errors_new"])
+@pytest.mark.parametrize("key", ["names", "more", "errors", "errors_new"])
 @pytest.mark.parametrize("value", [None, 7, "x", {}])
 def test_lists_that_are_none_are_empty(key: str, value: object) -> None:
     assert one(second(1) | {key: value}, refused=1).rows == ()
@@ -438,9 +440,11 @@ def test_a_line_that_is_too_long_is_refused_and_the_next_is_read() -> None:
 
 def test_a_line_of_the_greatest_length_takes_a_bounded_amount_of_memory() -> None:
     room = MAX_LINE_BYTES - len(spell(second(1, names=NAMES))[0])
-    count = room * 3 // 4 // (4 + 8 + 8) - 9
-    (line,) = spell(second(1, [(n % (MAX_ENDPOINTS + 9), [1.0 + n], 0) for n in range(count)], names=NAMES))
+    count = room * 3 // 4 // 21 - 1
+    requests = base64((n % (MAX_ENDPOINTS + 9), 0, 1.0 + n, 2**64 - 1) for n in range(count))
+    (line,) = spell(second(1, names=NAMES) | {"requests": requests})
     assert 0.99 * MAX_LINE_BYTES < len(line) < MAX_LINE_BYTES
+    del requests
     tracemalloc.start()
     (tick,) = reader().feed([line], UNTIL)
     del line
@@ -450,10 +454,12 @@ def test_a_line_of_the_greatest_length_takes_a_bounded_amount_of_memory() -> Non
     assert check(tick).total() == count
 
 
-def test_what_is_listed_of_requests_fits_into_a_line() -> None:
-    names = [[n, "GET", "é" * MAX_NAME_CHARS] for n in range(MAX_ENDPOINTS)]
-    full = second(1, [(0, [1.0] * (seconds.MOST_TIMES + 1), 0)], names=names)
-    assert 0.5 * MAX_LINE_BYTES < len(spell(full)[0]) < MAX_LINE_BYTES
+def test_a_line_takes_all_that_the_child_may_have_to_say() -> None:
+    names = [[n, "GET", '"' * MAX_NAME_CHARS] for n in range(MAX_ENDPOINTS)]
+    errors = [[n, "GET", '"' * MAX_NAME_CHARS, '"' * MAX_ERROR_CHARS] for n in range(MAX_ERRORS)]
+    more = [[n, 1_000_000, 1_000_000, MAX_COUNT] for n in range(MAX_ENDPOINTS)]
+    full = second(1, [row(0, [1.0] * MOST_LISTED)], names=names, errors_new=errors, more=more)
+    assert 0.8 * MAX_LINE_BYTES < len(spell(full)[0]) < MAX_LINE_BYTES
 
 
 json_values = st.recursive(

@@ -192,7 +192,7 @@ def test_nonsense_is_counted_once_on_both_sides(child: Child) -> None:
     assert ran.end["requests"] == 9 + 2 * 10 + 6 + 5 + 2
     assert ran.end["failures"] == 4
     assert ran.end["refused"] == {"time": 7 + 2, "name": 2 * 7 + 2, "size": 5}
-    assert {line["t"] for line in ran.lines if line["which"]} != set()
+    assert {line["t"] for line in ran.lines if line["requests"]} != set()
 
 
 def test_nonsense_is_counted_once_with_locusts_files_as_well(child: Child) -> None:
@@ -263,7 +263,7 @@ def test_a_clock_that_is_set_moves_no_second(child: Child) -> None:
     ran.check()
     offsets = [line["wall"] - line["mono"] for line in ran.lines]
     assert offsets[0] - offsets[-1] == pytest.approx(20, abs=0.2)
-    assert sum(bool(line["which"]) for line in ran.lines) >= 3
+    assert sum(bool(line["requests"]) for line in ran.lines) >= 3
 
 
 def test_the_first_requests_are_those_after_locust_has_forgotten_all(child: Child) -> None:

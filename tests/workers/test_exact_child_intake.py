@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -208,11 +207,25 @@ def test_errors_with_bad_manners_are_errors() -> None:
         def __repr__(self) -> str:
             raise RuntimeError("no")
 
+    class Ruder(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise RuntimeError("no")
+
+    class Rudest(Rude, metaclass=Ruder):
+        pass
+
     made, stats = make()
-    for error in (Rude(), "\ud800", "x" * 1_000_000, object()):
+    for error in (Rude(), Rudest(), "\ud800", "x" * 1_000_000, object()):
         made.on_request(**GOOD, exception=error)
     texts = [text for _, _, text in stats.errors]
-    assert texts == ["Rude(unprintable)", "\\ud800", "x" * values.MAX_ERROR_CHARS, "<object object at 0x....>"]
+    assert texts == [
+        "Rude(unprintable)",
+        "Rudest(unprintable)",
+        "\\ud800",
+        "x" * values.MAX_ERROR_CHARS,
+        "<object object at 0x....>",
+    ]
     assert [kind.text for kind in made.errors.kinds] == texts
 
 
@@ -242,7 +255,7 @@ def test_an_error_of_before_the_test_is_none_of_it() -> None:
     made.on_failure = lambda *said: taken.append(said)
     made.on_request(**GOOD, exception=Slow())
     last = made.close()
-    assert (len(last.which), last.errors, taken) == (0, {}, [])
+    assert (last.count, last.errors, taken) == (0, {}, [])
 
 
 def test_a_failure_is_one_whatever_time_locusts_statistics_take() -> None:
@@ -250,6 +263,60 @@ def test_a_failure_is_one_whatever_time_locusts_statistics_take() -> None:
     stats.log_request = lambda *_: made.roll(made._ends)  # type: ignore[method-assign]
     made.on_request(**GOOD, exception="bad")
     assert counted_in(made.over) == (1, 1)
+
+
+def test_an_error_that_is_told_late_keeps_its_second() -> None:
+    made, _ = make()
+
+    class Slow(Exception):
+        def __repr__(self) -> str:
+            made.roll(made._ends)
+            return "slow"
+
+    made.on_request(**GOOD, exception=Slow())
+    made.roll(made._ends)
+    assert [(second.count, second.errors) for second in made.over] == [(1, {}), (0, {0: 1})]
+
+
+def test_an_error_that_is_told_after_the_end_is_locusts_alone() -> None:
+    made, stats = make()
+
+    class Slow(Exception):
+        def __repr__(self) -> str:
+            made.close()
+            return "slow"
+
+    made.on_request(**GOOD, exception=Slow())
+    assert (made.close().errors, len(stats.errors)) == ({}, 1)
+
+
+@pytest.mark.parametrize("key", ["response_time", "response_length", "name", "exception"])
+def test_what_takes_its_time_to_say_what_it_is_belongs_to_the_second_in_which_it_has(key: str) -> None:
+    made, _ = make()
+
+    class Slow(float):
+        def __float__(self) -> float:
+            made.roll(made._ends)
+            return 1.0
+
+        def __bool__(self) -> bool:
+            return self.__float__() > 0
+
+        def __str__(self) -> str:
+            return str(self.__float__())
+
+    first = made._second.t
+    made.on_request(**{**GOOD, key: Slow()})
+    made.roll(made._ends)
+    assert [(second.t > first, second.count) for second in made.over] == [(True, 1)]
+
+
+def test_what_has_ended_does_not_begin_again() -> None:
+    made, _ = make()
+    made.close()
+    made.begin()
+    made.on_request(**GOOD)
+    assert total(made) == (0, 0)
 
 
 def test_each_second_has_requests_of_its_own() -> None:
@@ -260,7 +327,10 @@ def test_each_second_has_requests_of_its_own() -> None:
     for name in ("/b", "/a", "/b", "/b"):
         made.on_request(**{**GOOD, "name": name})
     last = made.close()
-    assert [Counter(second.which) for second in [*made.over, last]] == [{0: 2, 1: 1}, {1: 3, 0: 1}]
+    assert [{index: row.count for index, row in rows(second).items()} for second in [*made.over, last]] == [
+        {0: 2, 1: 1},
+        {1: 3, 0: 1},
+    ]
 
 
 def test_nothing_is_kept_where_nobody_collects() -> None:
@@ -269,7 +339,7 @@ def test_nothing_is_kept_where_nobody_collects() -> None:
         for _ in range(2):
             made.on_request(**{**GOOD, "name": f"/{number}"})
     assert len(stats.requests) == 2 * (MAX_SEEN + 10)
-    assert not made._second.which
+    assert not made._second.requests
     made.begin()
     assert total(made) == (0, 0)
 
@@ -323,10 +393,10 @@ def test_a_request_belongs_to_the_second_in_which_it_completed(monkeypatch: pyte
     made.roll(1_004.9)
     now[0] = 1_005.0
     last = made.close()
-    assert [(second.t, len(second.which)) for second in [*made.over, last]] == [(5_000, 2), (5_001, 2), (5_005, 1)]
+    assert [(second.t, second.count) for second in [*made.over, last]] == [(5_000, 2), (5_001, 2), (5_005, 1)]
     now[0] = 1_010.0
     made.on_request(**GOOD)
-    assert len(made.over) == 2 and len(made.close().which) == 1
+    assert len(made.over) == 2 and made.close().count == 1
 
 
 @given(st.floats(0, 4e9), st.floats(0, 1e8), st.floats(0, 1e6))

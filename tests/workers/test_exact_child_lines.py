@@ -43,21 +43,26 @@ def entries(count: int) -> list[tuple[int, str]]:
 def test_a_line_is_json_and_made_with_pauses(count: int) -> None:
     pauses: list[int] = []
     lists = {"names": entries(count), "errors": entries(1)}
-    line = spell({"seq": 1}, {"which": b"AAAA", "times": b""}, lists, lambda: pauses.append(1))
+    line = spell({"seq": 1}, b"AAAA", lists, lambda: pauses.append(1))
     assert line.isascii() and line.endswith(b"}\n") and line.count(b"\n") == 1
     assert json.loads(line) == {
         "seq": 1,
-        "which": "AAAA",
-        "times": "",
+        "requests": "AAAA",
         "names": [[index, "é\n"] for index in range(count)],
         "errors": [[0, "é\n"]],
     }
     assert len(pauses) == max(0, count - 1) // CHUNK_ENTRIES
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_json_is_no_line(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        spell({"seq": 1, "lag_ms": value}, b"", {}, lambda: None)
+
+
 def test_a_line_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch, 10**9)
-    Lines(str(tmp_path / "s")).append(spell({}, {"which": b"A" * 1_000_000}, {"names": entries(1_000)}, lambda: None))
+    Lines(str(tmp_path / "s")).append(spell({}, b"A" * 1_000_000, {"names": entries(1_000)}, lambda: None))
     assert disk.writes == 1
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.workers.counted import rows, total
 from workers import sketch
 from workers.child.exact import seconds
-from workers.child.exact.seconds import NO_TIME, Second
+from workers.child.exact.seconds import NO_TIME, RECORD, Second
 from workers.child.exact.values import MAX_BYTES, MAX_MS
 from workers.exact_requests import Requests
 from workers.samples import MAX_ENDPOINTS
@@ -21,7 +21,7 @@ Request = tuple[int, float | None, int, bool]
 requests = st.tuples(
     st.sampled_from([0, 1, 2, MAX_ENDPOINTS]),
     st.none() | st.floats(0, MAX_MS) | st.floats(0, 1),
-    st.integers(0, MAX_BYTES // 100),
+    st.integers(0, MAX_BYTES),
     st.booleans(),
 )
 
@@ -29,11 +29,7 @@ requests = st.tuples(
 def second_of(asked: list[Request]) -> Second:
     made = Second(7)
     for index, ms, size, is_failed in asked:
-        made.which.append(index)
-        made.times.append(NO_TIME if ms is None else ms)
-        made.sizes.append(size)
-        if is_failed:
-            made.failed.append(index)
+        made.requests += RECORD.pack(index, is_failed, NO_TIME if ms is None else ms, size)
     return made
 
 
@@ -53,18 +49,19 @@ def expected(asked: list[Request]) -> Requests:
 
 @given(st.lists(requests, max_size=40))
 def test_every_request_is_counted_with_its_endpoint(asked: list[Request]) -> None:
-    indexes = {index for index, *_ in asked}
-    assert rows(second_of(asked)) == {index: expected([one for one in asked if one[0] == index]) for index in indexes}
+    indexes, made = {index for index, *_ in asked}, second_of(asked)
+    assert (made.count, made.failures) == (len(asked), sum(is_failed for *_, is_failed in asked))
+    assert rows(made) == {index: expected([one for one in asked if one[0] == index]) for index in indexes}
 
 
 def test_the_least_and_the_greatest_are_taken_to_the_last_digit() -> None:
     times = [0.0, 5e-324, math.pi, math.nextafter(MAX_MS, 0), MAX_MS]
-    (row,) = rows(second_of([(0, ms, MAX_BYTES // 10, False) for ms in times])).values()
-    assert (row.times, row.bytes) == (times, MAX_BYTES // 10 * len(times))
+    (row,) = rows(second_of([(0, ms, MAX_BYTES, False) for ms in times])).values()
+    assert (row.times, row.bytes) == (times, MAX_BYTES * len(times))
 
 
 def test_requests_beyond_the_most_keep_all_but_their_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seconds, "MOST_TIMES", 3)
+    monkeypatch.setattr(seconds, "MOST_LISTED", 3)
     asked: list[Request] = [(n % 2, float(n), 10 + n, n > 4) for n in range(7)]
     made = second_of(asked)
     found = rows(made)

@@ -1,8 +1,8 @@
 """Counts every request of a run in the second in which it completed, and writes a line a second for the supervisor.
 
-The hot part is `intake` (what Locust calls for each request); `collector` writes. Modules that import neither Locust
-nor gevent are pure: `clock`, `errors`, `grouping`, `lines`, `masking`, `named`, `names`, `seconds`, `spellings`,
-`values`.
+The hot part is `intake` (what Locust calls for each request); `collector` writes. Pure are `clock`, `errors`,
+`grouping`, `masking`, `named`, `names`, `seconds`, `spellings` and `values`; `intake` and `lines` know nothing of
+Locust or gevent either.
 """
 
 from __future__ import annotations

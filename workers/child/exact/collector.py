@@ -75,7 +75,7 @@ class Collector:
                 greenlet.kill(block=False)
             last = self._intake.close()
             self._write_over(no_pause, before=last.t)
-            if last.which or not self._is_quiet(last.t):
+            if last.requests or last.errors or not self._is_quiet(last.t):
                 self._write_second(last, self._measure(), no_pause)
             self._write_end()
             self._failed.write(no_pause, most=MAX_SAMPLES)
@@ -139,9 +139,9 @@ class Collector:
 
     def _write_what_is_new(self, second: int) -> None:
         self._intake.roll(time.monotonic())
-        self._write_over(pause, before=second)
+        self._write_over(self._pause, before=second)
         self._lines.flush()
-        self._failed.write(pause)
+        self._failed.write(self._pause)
         self._propose_group()
 
     def _report(self, error: Exception) -> None:
@@ -158,8 +158,20 @@ class Collector:
             return
         self._has_proposed = True
         seen = (endpoint.name for endpoint in known.endpoints if endpoint is not known.other)
-        example, group, count = names.best_group(_paused(seen), grouping.grouped) or (known.overflowed, "", 0)
+        example, group, count = names.best_group(self._paused(seen), grouping.grouped) or (known.overflowed, "", 0)
         self._events.write("too_many_names", **{"from": example, "to": group, "names": count})
+
+    def _paused(self, names: Iterable[str]) -> Iterator[str]:
+        for place, name in enumerate(names):
+            if place % NAMES_A_PAUSE == 0:
+                self._pause()
+            yield name
+
+    def _pause(self) -> None:
+        """For our greenlet. It may wake up once more after `finish` has killed it, and has nothing to say then."""
+        pause()
+        if self._is_over:
+            raise gevent.GreenletExit
 
     def _measure(self) -> dict[str, object]:
         return self._at_stop or {**self._health.measure(), **self._in_flight.measure()}
@@ -184,8 +196,8 @@ class Collector:
         line = None if self._lines.is_full else self._spell(second, measured, names_until, errors_until, pause)
         self._seq += 1
         self._next = second.t + 1
-        self._requests += len(second.which)
-        self._failures += len(second.failed)
+        self._requests += second.count
+        self._failures += second.failures
         if line is not None:
             self._told_names, self._told_errors = names_until, errors_until
             self._lines.append(line)
@@ -212,9 +224,9 @@ class Collector:
             "names": [(endpoint.index, endpoint.method, endpoint.name) for endpoint in new_names],
             "errors_new": [(kind.index, kind.method, kind.name, kind.text) for kind in new_errors],
             "errors": list(second.errors.items()),
-            **second.lists(),
+            "more": second.more(),
         }
-        return lines.spell(head, second.columns(), lists, pause)
+        return lines.spell(head, second.listed(), lists, pause)
 
     def _write_end(self) -> None:
         end = {
@@ -225,10 +237,3 @@ class Collector:
             "refused": self._intake.refused,
         }
         self._lines.append(lines.spell_small(end))
-
-
-def _paused(names: Iterable[str]) -> Iterator[str]:
-    for place, name in enumerate(names):
-        if place % NAMES_A_PAUSE == 0:
-            pause()
-        yield name

@@ -15,7 +15,7 @@ from typing import Any
 from .clock import Clock
 from .errors import Errors, Kind
 from .names import Endpoint, Names
-from .seconds import NO_TIME, Refused, Second
+from .seconds import NO_TIME, RECORD, Refused, Second
 from .values import MAX_BYTES, MAX_MS, error_text, is_failure, size_of, time_of
 
 LOCUSTS_LISTENER = "Runner.__init__.<locals>.on_request"
@@ -23,6 +23,7 @@ MISSING: Any = object()
 
 # One look-up less for each request.
 _monotonic = time.monotonic
+_record = RECORD.pack
 
 
 class Intake:
@@ -63,7 +64,7 @@ class Intake:
         clock = self.begin()
         if now < self._ends:
             return
-        if self._second.which or self._second.errors:
+        if self._second.requests or self._second.errors:
             self.over.append(self._second)
         self._go_on(clock, max(self._second.t + 1, clock.second(now)))
 
@@ -113,15 +114,10 @@ class Intake:
                 endpoint = self._find(name, request_type)
             if _monotonic() >= self._ends:
                 self.roll(_monotonic())
-            # From the look at the clock to here nothing of a script's may run: it could let a second go by.
             counts = self._counts
             if counts:
-                second = self._second
-                second.which.append(endpoint.index)
-                second.times.append(NO_TIME if ms is None else ms)
-                second.sizes.append(size)
-                if is_failed:
-                    second.failed.append(endpoint.index)  # at once: all that follows may take any time
+                # After the look at the clock nothing of a script's has run, which could let a second go by.
+                self._second.requests += _record(endpoint.index, is_failed, NO_TIME if ms is None else ms, size)
             self._environment.stats.log_request(endpoint.method, endpoint.name, ms, size)
             if is_failed:
                 more = {"response_ms": ms, "response": response, "url": _given(url)}

@@ -19,13 +19,12 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 def spell(
     head: Mapping[str, object],
-    columns: Mapping[str, bytes],
+    requests: bytes,
     lists: Mapping[str, Sequence[Sequence[object]]],
     pause: Callable[[], None],
 ) -> bytes:
-    """One line: `head`, columns that are base64, and lists; `pause` is called now and then."""
-    parts = [_encode(head)[:-1].encode("ascii")]
-    parts += [b'"%s":"%s"' % (name.encode("ascii"), column) for name, column in columns.items()]
+    """One line: `head`, the requests (base64), and lists; `pause` is called now and then."""
+    parts = [_encode(head)[:-1].encode("ascii"), b'"requests":"%s"' % requests]
     for name, entries in lists.items():
         chunks = []
         for start in range(0, len(entries), CHUNK_ENTRIES):

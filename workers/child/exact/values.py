@@ -8,7 +8,8 @@ from fractions import Fraction
 
 MAX_MS = 24 * 3600 * 1000.0
 """Longer than a day is no response time."""
-MAX_BYTES = 2**50
+MAX_BYTES = 10**12
+"""A thousand of them in a second are still a number that the supervisor takes."""
 MAX_ERROR_CHARS = 2_000
 UNPRINTABLE = "(unprintable)"
 
@@ -56,8 +57,13 @@ def error_text(error: object) -> str:
     try:
         text = _bounded(str(error) if isinstance(error, str) else repr(error), 2 * MAX_ERROR_CHARS)
     except Exception:
-        text = f"{type(error).__name__}{UNPRINTABLE}"
+        text = f"{_class_name(error)}{UNPRINTABLE}"
     return _encodable(_without_address(text))[:MAX_ERROR_CHARS]
+
+
+def _class_name(value: object) -> str:
+    """As `type` has it: a metaclass may say anything."""
+    return str(type.__dict__["__name__"].__get__(type(value)))
 
 
 def _bounded(text: str, max_chars: int) -> str:
