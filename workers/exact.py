@@ -14,7 +14,6 @@ from typing import Any
 from workers.exact_requests import Requests, by_endpoint
 from workers.exact_values import MAX_PER_SECOND, counts_of, health_of, parse
 from workers.samples import MAX_CLASSES, MAX_ENDPOINTS, MAX_ERRORS, MAX_NAME_CHARS, OTHER, SampleRow, Tick
-from workers.sketch import percentiles
 from workers.totals import AGGREGATED, Error, Key, Sum
 from workers.values import MAX_ERROR_CHARS, MAX_TIME, measure, text, whole
 
@@ -214,20 +213,4 @@ class Reader:
 
 
 def _row(method: str, name: str, of: Requests) -> SampleRow:
-    found = percentiles(of.sketch, low=of.min_ms, high=of.max_ms)
-    return SampleRow(
-        method=method,
-        name=name,
-        requests=of.count,
-        failures=of.failures,
-        sum_ms=of.sum_ms,
-        bytes=of.bytes,
-        min_ms=of.min_ms,
-        max_ms=of.max_ms,
-        p50_ms=found["p50_ms"],
-        p90_ms=found["p90_ms"],
-        p95_ms=found["p95_ms"],
-        p99_ms=found["p99_ms"],
-        p999_ms=found["p999_ms"],
-        sketch=of.sketch,
-    )
+    return Sum(of.count, of.failures, of.sum_ms, of.bytes, of.min_ms, of.max_ms, of.sketch).row(method, name)
