@@ -18,7 +18,7 @@ from workers.totals import AGGREGATED, Error, Key, Sum
 from workers.values import MAX_ERROR_CHARS, MAX_TIME, measure, text, whole
 
 MAX_LINE_BYTES = 12 * 1024 * 1024
-"""The child takes 5.4 MiB for as many requests as it lists, and up to 4 for 1,000 new endpoints and 1,000 new errors,
+"""The child takes 5.4 MiB for as many requests as it lists, and up to 6 for 1,000 new endpoints and 1,000 new errors,
 unless their texts are not ASCII."""
 MAX_REFUSED_LINES = 10_000
 """Then it is no collector of ours that writes: nothing more is read."""
