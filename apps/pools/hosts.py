@@ -240,4 +240,6 @@ def _invalid(field: str, sentence: str, code: str) -> Invalid:
 
 
 def _lock(host: WorkerHost) -> WorkerHost:
-    return WorkerHost.objects.select_for_update(of=("self",)).select_related("pool").get(pk=host.pk)
+    """The host as it is now. Its pool first, as everybody who needs both does, so that no two wait for each other."""
+    leases.lock(host.pool_id)
+    return WorkerHost.objects.select_for_update(of=("self",), no_key=True).select_related("pool").get(pk=host.pk)

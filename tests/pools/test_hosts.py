@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 
 from apps.core.errors import Conflict, HatcheryError, Invalid
-from apps.pools import hosts
+from apps.pools import hosts, leases
+from apps.pools.allocation import Seat
 from apps.pools.models import HostEvent, IdLease, IdRange, Standing, WorkerHost
 from apps.teams.actors import Actor
 from apps.teams.models import AuditEvent
@@ -215,3 +218,36 @@ def test_a_host_stays_while_a_run_uses_it(host: WorkerHost) -> None:
     IdLease.objects.update(ended_at=datetime.now(UTC))
     hosts.remove(host=host, by=BY)
     assert set(IdLease.objects.values_list("host", flat=True)) == {None}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_host_can_be_set_while_a_run_takes_its_ids() -> None:
+    """Neither waits for what the other has: a form locks the host and gives it a range, a claim leases IDs of it."""
+    pool = factories.PoolFactory.create(first_id=1, last_id=1000)
+    host = factories.HostFactory.create(pool=pool, slots=9)
+    start = threading.Barrier(2, timeout=20)
+
+    def set_all() -> None:
+        for number in range(1, 20):
+            start.wait()
+            with transaction.atomic():
+                hosts.change(host=host, **AS_IT_IS | {"slots": number}, by=BY)
+                leases.lock(pool.pk)
+
+    def lease_all() -> None:
+        for number in range(1, 20):
+            start.wait()
+            with transaction.atomic():
+                leases.lock(pool.pk)
+                seats = [Seat(host.pk, 0, 1, number)]
+                leases.take(pool=pool, seats=seats, run_id=uuid4(), run_label="#1", now=datetime.now(UTC))
+
+    def closing(action: Callable[[], None]) -> None:
+        try:
+            action()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(closing, [set_all, lease_all]))
+    assert IdLease.objects.count() == 19
