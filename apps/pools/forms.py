@@ -1,0 +1,127 @@
+"""Forms of Django's admin for pools and hosts. They ask the services, and so refuse in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.errors import HatcheryError
+from apps.pools import hosts, pools, ranges
+from apps.pools.models import WorkerHost, WorkerPool
+from apps.teams.actors import Actor
+
+
+class PoolForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A pool with its ID format."""
+
+    class Meta:
+        model = WorkerPool
+        fields = [
+            "name",
+            "description",
+            "takes_new_hosts",
+            "is_for_all",
+            "teams",
+            "projects",
+            "id_prefix",
+            "id_width",
+            "first_id",
+            "last_id",
+            "users_per_worker",
+            "first_port",
+            "last_port",
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            known = None if self.instance._state.adding else WorkerPool.objects.get(pk=self.instance.pk)
+            with told_in(self):
+                pools.check(options=self._options(data), pool=known)
+            with told_in(self):
+                ranges.check_format(pool=self.instance, **self._format(data))
+        return data
+
+    def write(self, *, by: Actor) -> WorkerPool:
+        """Make or change the pool, of a form that is valid."""
+        options = self._options(self.cleaned_data)
+        if self.instance._state.adding:
+            pool = pools.create(options=options, by=by)
+        else:
+            pool = pools.change(pool=self.instance, options=options, by=by)
+        return ranges.set_format(pool=pool, **self._format(self.cleaned_data), by=by)
+
+    def _options(self, data: dict[str, Any]) -> pools.Options:
+        return pools.Options(**{name: data[name] for name in [*pools.COLUMNS, "teams", "projects"]})
+
+    def _format(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "prefix": data["id_prefix"],
+            "width": data["id_width"],
+            "first": data["first_id"],
+            "last": data["last_id"],
+        }
+
+
+class HostForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A host with its range of IDs; both numbers empty: none."""
+
+    first = forms.IntegerField(label=_("first ID"), required=False)
+    last = forms.IntegerField(label=_("last ID"), required=False)
+
+    class Meta:
+        model = WorkerHost
+        fields = ["slots", "max_users", "address", "link_mbit", "labels"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = ranges.own_span(self.instance)
+        if own is not None:
+            self.initial.update(first=own.first, last=own.last)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            known = WorkerHost.objects.select_related("pool", "id_range").get(pk=self.instance.pk)
+            with told_in(self):
+                hosts.check(host=known, **self._settings(data))
+            with told_in(self):
+                self._check_range(known, data["first"], data["last"])
+        return data
+
+    def write(self, *, by: Actor) -> WorkerHost:
+        """Change the host, of a form that is valid."""
+        host = hosts.change(host=self.instance, **self._settings(self.cleaned_data), by=by)
+        first, last = self.cleaned_data["first"], self.cleaned_data["last"]
+        if first is None and last is None:
+            ranges.clear(host=host, by=by)
+        else:
+            ranges.assign(host=host, first=first, last=last, by=by)
+        return host
+
+    def _check_range(self, host: WorkerHost, first: int | None, last: int | None) -> None:
+        if first is None and last is None:
+            ranges.check_clear(host=host)
+        else:
+            ranges.check(host=host, first=first, last=last)
+
+    def _settings(self, data: dict[str, Any]) -> dict[str, Any]:
+        given = {name: data[name] for name in ["slots", "max_users", "address", "link_mbit"]}
+        return given | {"labels": data["labels"] or {}}
+
+
+@contextmanager
+def told_in(form: forms.BaseForm) -> Iterator[None]:
+    """A refusal stands at the fields that it is about."""
+    try:
+        yield
+    except HatcheryError as error:
+        fields = [name for name in error.fields if name in form.fields]
+        for name in fields:
+            form.add_error(name, error.fields[name])
+        if not fields:
+            form.add_error(None, error.message)
