@@ -59,9 +59,7 @@ def settle(stack: Stack) -> None:
     """Wait until no run is on and its processes are gone."""
     wait_for(lambda: not active(stack), 60, "no run is on")
     runners = {process.pid for process in tree(stack) if is_runner(process)}
-    wait_for(
-        lambda: not any(process.ppid() in runners for process in tree(stack)), 30, "the runners have nothing to do"
-    )
+    wait_for(lambda: not any(process.ppid() in runners for process in tree(stack)), 30, "the runner has nothing to do")
     time.sleep(QUIET_SECONDS)
 
 

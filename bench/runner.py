@@ -1,6 +1,6 @@
 """What a run of 100 endpoints costs the process that looks after it, and how many bytes it leaves.
 
-The work-horse is the process that RQ forks for a run: it tails what our collector writes, stores ticks, renews the
+The holder is the process that the runner forks for a run: it tails what our collector writes, stores ticks, renews the
 lease. Its CPU is read over more than a minute, so that the minute's packing and rolling up is in it.
 """
 
@@ -39,12 +39,12 @@ def measure(place: Place) -> list[Figure]:
         with run_of(stack, scenario) as run_id:
             wait_for(lambda: requests_at(target), 30, "the first request")
             time.sleep(WARM_SECONDS)
-            horse, locust = work_horse(stack, run_id), stack.locusts(run_id)
+            holder, locust = holder_of(stack, run_id), stack.locusts(run_id)
             say(f"runner: watching it for {WINDOW_SECONDS:.0f} s")
-            began, before, theirs = time.monotonic(), cpu_seconds([horse]), cpu_seconds(locust)
+            began, before, theirs = time.monotonic(), cpu_seconds([holder]), cpu_seconds(locust)
             time.sleep(WINDOW_SECONDS)
             elapsed = time.monotonic() - began
-            spent, generated = cpu_seconds([horse]) - before, cpu_seconds(locust) - theirs
+            spent, generated = cpu_seconds([holder]) - before, cpu_seconds(locust) - theirs
     stored, seconds = _stored(stack, run_id)
     day = stored / seconds * DAY_SECONDS / MIB
     return [
@@ -55,7 +55,7 @@ def measure(place: Place) -> list[Figure]:
     ]
 
 
-def work_horse(stack: Stack, run_id: str) -> psutil.Process:
+def holder_of(stack: Stack, run_id: str) -> psutil.Process:
     """The ancestor of the run's Locust that is the portal's own code."""
     locust = stack.locusts(run_id)[0]
     return next(process for process in locust.parents() if "runner" in process.cmdline())

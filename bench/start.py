@@ -1,4 +1,4 @@
-"""From `POST /api/v1/runs/` to the first request, as the target's own log has it, with runners that wait for work."""
+"""From `POST /api/v1/runs/` to the first request, as the target's own log has it, with a runner that waits for work."""
 
 from __future__ import annotations
 

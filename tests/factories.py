@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from factory.django import DjangoModelFactory
 
-from apps.pools.models import LOCAL, Runner, WorkerHost, WorkerPool
+from apps.pools.models import LOCAL, Runner, Standing, WorkerHost, WorkerPool
 from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import ApiToken, Membership, Project, Team
@@ -35,7 +35,9 @@ class Shopper(HttpUser):
 
 def local_pool() -> WorkerPool:
     """The pool that exists from the first start; made here when a test flushed it away."""
-    pool, _created = WorkerPool.objects.get_or_create(name=LOCAL, defaults={"is_default": True})
+    pool, _created = WorkerPool.objects.get_or_create(
+        name=LOCAL, defaults={"is_default": True, "takes_new_hosts": True}
+    )
     return pool
 
 
@@ -119,11 +121,16 @@ class PoolFactory(DjangoModelFactory[WorkerPool]):
 
 
 class HostFactory(DjangoModelFactory[WorkerHost]):
+    """One that takes work."""
+
     class Meta:
         model = WorkerHost
 
     pool = factory.LazyFunction(local_pool)
     name = factory.Sequence(lambda n: f"host-{n}")
+    standing = Standing.ACTIVE
+    is_silent = False
+    last_seen_at = factory.LazyFunction(lambda: datetime.now(UTC))
 
 
 class RunnerFactory(DjangoModelFactory[Runner]):

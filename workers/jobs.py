@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 from uuid import UUID
@@ -98,12 +98,14 @@ def execute_run(run_id: str) -> None:
     remove_tree(folder.path)
 
 
-def sweep(folders: Path | None = None) -> int:
+def sweep(folders: Path | None = None, *, held: Collection[str] = ()) -> int:
     """Remove folders that a killed runner left on this host, keeping what is in them. Returns how many.
 
+    Those of the runs in `held` are left to whoever has them in hand: a run may be over, and its history being written.
     Raises DatabaseError: the folders then stay for the next time.
     """
-    return sum(_sweep(path) for path in sorted((folders or Path(settings.RUNS_DIR)).glob("*.*")))
+    paths = sorted((folders or Path(settings.RUNS_DIR)).glob("*.*"))
+    return sum(_sweep(path) for path in paths if path.name.rpartition(".")[0] not in held)
 
 
 def _sweep(path: Path) -> bool:

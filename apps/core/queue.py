@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from apps.core.ids import is_uuid
+
 EXECUTE_RUN = "workers.jobs.execute_run"
-ALLOWED = frozenset({EXECUTE_RUN})
+EXECUTE_WORKERS = "workers.jobs.execute_workers"
+ALLOWED = frozenset({EXECUTE_RUN, EXECUTE_WORKERS})
 """A payload carries an import path, so whoever can write to Redis could name `os.system`."""
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 """A page must not hang because a host is gone."""
-KEEP_SECONDS = 600
-"""How long RQ remembers a job that ended; only for an admin who looks."""
 
 
 class ForbiddenJob(Exception):
@@ -51,27 +55,50 @@ class AllowedJob(Job):
         """None: an address in a payload would be fetched from inside."""
 
 
-def pool_queue(pool_name: str) -> Queue:
+class Ring(NamedTuple):
+    """What one ring of the bell asks for."""
+
+    name: str
+    """Of the function, one of ALLOWED."""
+    function: Callable[..., object]
+    ids: tuple[str, ...]
+    """Its arguments; the first is the run's."""
+
+
+# --- who listens where --------------------------------------------------------------------------------------------
+
+
+def pool_queue(pool_name: str, connection: Redis | None = None) -> Queue:
     """The queue that the runners of a pool listen on."""
-    return Queue(f"pool-{pool_name}", connection=_connection(), job_class=AllowedJob, serializer=JSONSerializer)
+    return _queue(f"pool-{pool_name}", connection)
 
 
-def _connection() -> Redis:
+def host_queue(host_id: UUID | str, connection: Redis | None = None) -> Queue:
+    """The queue that only this host's runner listens on."""
+    return _queue(f"host-{host_id}", connection)
+
+
+def connect(**options: Any) -> Redis:
     """Made here because django-rq drops the timeouts of a queue with a URL. RQ lengthens them for its workers."""
     url = str(settings.RQ_QUEUES["default"]["URL"])
-    return Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
+    return Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS, **options)
+
+
+def connect_impatiently() -> Redis:
+    """For one who has other things to do than to try again, and who must not pop twice for one answer."""
+    return connect(retry=Retry(NoBackoff(), 0))
+
+
+def _queue(name: str, connection: Redis | None) -> Queue:
+    return Queue(name, connection=connection or connect(), job_class=AllowedJob, serializer=JSONSerializer)
+
+
+# --- ringing ------------------------------------------------------------------------------------------------------
 
 
 def ring(queue: Queue, *, run_id: str, attempt: int) -> None:
     """Ask for a runner. Raises redis.RedisError when Redis is away: the keeper rings again."""
-    queue.enqueue_call(
-        EXECUTE_RUN,
-        args=(run_id,),
-        job_id=_job_id(run_id, attempt),
-        timeout=-1,
-        result_ttl=0,
-        failure_ttl=KEEP_SECONDS,
-    )
+    _ring(queue, EXECUTE_RUN, (run_id,), _run_job_id(run_id, attempt))
 
 
 def is_ringing(queue: Queue, *, run_id: str, attempt: int) -> bool:
@@ -79,8 +106,44 @@ def is_ringing(queue: Queue, *, run_id: str, attempt: int) -> bool:
 
     Asked of the queue and not of the job: one that a runner took and died with is "queued" in no queue.
     """
-    return queue.get_job_position(_job_id(run_id, attempt)) is not None
+    return queue.get_job_position(_run_job_id(run_id, attempt)) is not None
 
 
-def _job_id(run_id: str, attempt: int) -> str:
+def ring_host(queue: Queue, *, run_id: str, host_id: str, attempt: int = 1) -> None:
+    """Ask a host for its Locust workers of a run. Raises redis.RedisError."""
+    _ring(queue, EXECUTE_WORKERS, (run_id, host_id), _workers_job_id(run_id, host_id, attempt))
+
+
+def is_host_ringing(queue: Queue, *, run_id: str, host_id: str, attempt: int = 1) -> bool:
+    """Whether the host has not come to that ring yet. Raises redis.RedisError."""
+    return queue.get_job_position(_workers_job_id(run_id, host_id, attempt)) is not None
+
+
+def _ring(queue: Queue, function: str, ids: tuple[str, ...], job_id: str) -> None:
+    queue.enqueue_call(function, args=ids, job_id=job_id, timeout=-1, result_ttl=0)
+
+
+def _run_job_id(run_id: str, attempt: int) -> str:
     return f"run-{run_id}-{attempt}"
+
+
+def _workers_job_id(run_id: str, host_id: str, attempt: int) -> str:
+    return f"workers-{run_id}-{host_id}-{attempt}"
+
+
+# --- answering ----------------------------------------------------------------------------------------------------
+
+
+def answer(connection: Redis, job_id: bytes) -> Ring:
+    """What the ring that was taken off a queue asks for. Its record is gone afterwards, whatever it was.
+
+    Raises ForbiddenJob, redis.RedisError, and whatever RQ raises for entries that are no jobs.
+    """
+    try:
+        job = AllowedJob.fetch(job_id.decode("ascii"), connection=connection, serializer=JSONSerializer)
+        function, ids = job.func, job.args
+        if job.kwargs or not ids or not all(isinstance(value, str) and is_uuid(value) for value in ids):
+            raise ForbiddenJob(f"{job.func_name} was asked for with something else than ids")
+        return Ring(str(job.func_name), function, tuple(ids))
+    finally:
+        connection.delete(AllowedJob.redis_job_namespace_prefix.encode() + job_id)

@@ -1,33 +1,54 @@
-"""The runner process: an RQ worker that reports to the database and hands a stop on to the run it holds."""
+"""The runner process of a host: it hears the bell, forks a process for each job, and goes on listening."""
 
 from __future__ import annotations
 
+import logging
 import os
-import platform
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import redis
-from django.db import DatabaseError, connections
-from django.utils import timezone
+from django.db import Error, connections
 from rq import Queue, Worker
-from rq.exceptions import DeserializationError
-from rq.job import Job
+from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+from rq.worker_registration import clean_worker_registry
 
 from apps.core.alive import sign
-from apps.pools.models import Runner, WorkerHost, WorkerPool
+from apps.core.queue import (
+    ANSWER_SECONDS,
+    EXECUTE_RUN,
+    AllowedJob,
+    ForbiddenJob,
+    Ring,
+    answer,
+    connect_impatiently,
+    host_queue,
+    pool_queue,
+)
+from apps.pools.holders import HEARD, Holders, unsignalled
+from apps.pools.models import Runner, Standing, WorkerHost
+from apps.pools.pulse import Pulse
+from apps.pools.telemetry import Work
 
-HEARTBEAT_SECONDS = 5
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5.0
+PENDING_SECONDS = 1.5
+"""Between two looks for somebody's approval, which should take effect within two seconds."""
+LISTEN_SECONDS = 1
+"""At the bell, before it looks up again: the longest it takes to hear SIGTERM with nothing in hand."""
+PAUSE_SECONDS = 0.2
 TIDY_SECONDS = 30.0
-DEQUEUE_MARGIN_SECONDS = 15
-"""RQ waits for a job this much less than the worker's time to live; the wait is what paces our heartbeat."""
-
+TWICE_SECONDS = 1.0
+"""A second signal within this is the first one again, as `docker compose kill` and a terminal together send it."""
+REGISTERED_SECONDS = 30
+SPARE_HOLDERS = 4
 
 MALFORMED = (
     ArithmeticError,
@@ -37,191 +58,214 @@ MALFORMED = (
     TypeError,
     ValueError,
     DeserializationError,
+    ForbiddenJob,
     redis.ResponseError,
 )
-"""What RQ raises for entries that are no jobs."""
+"""What comes of entries that are no jobs of ours."""
 MALFORMED_SECONDS = 0.2
 """Between two of them, so that a heap does not keep a core busy."""
 
 
 class RunnerWorker(Worker):
-    """Takes one run at a time.
+    """An RQ worker to whoever looks into Redis. The loop is ours: RQ's does one job at a time, and leaves with Redis.
 
-    SIGTERM drains: the present run goes on to its end and nothing new is taken. With `stop_on_term`, or at the second
-    SIGTERM, the run is asked to end in good order (`deploy`) instead of being killed.
+    Its host's queue comes before its pool's. Popping from several, a job is lost when the runner dies before it has
+    forked: the keeper rings again, for a run is owned in the database and nowhere else.
+
+    There is no thread for RQ's commands: nobody stops a run through Redis, and signals reach the only thread there is.
+
+    SIGTERM drains: what it holds goes on to its end and nothing new is taken. With `stop_on_term`, or at a second
+    SIGTERM, its holders are asked to end their runs in good order (`deploy`).
     """
 
     def __init__(
         self,
-        queue: Queue,
-        *,
         runner: Runner,
+        *,
         stop_on_term: bool,
-        tidy: Callable[[], object],
+        tidy: Callable[[Collection[str]], object],
         alive: Path | None = None,
-        **kwargs: Any,
     ) -> None:
+        """`tidy` is called now and then, with the ids of the runs that are in hand. Raises redis.RedisError."""
+        connection = connect_impatiently()
+        self._host_queue = host_queue(runner.host_id, connection)
         super().__init__(
-            [queue],
+            [self._host_queue, pool_queue(runner.host.pool.name, connection)],
             name=f"{runner.name}.{os.getpid()}",
-            worker_ttl=HEARTBEAT_SECONDS + DEQUEUE_MARGIN_SECONDS,
-            job_monitoring_interval=HEARTBEAT_SECONDS,
-            **kwargs,
+            connection=connection,
+            worker_ttl=REGISTERED_SECONDS,
+            job_class=AllowedJob,
+            serializer=JSONSerializer,
         )
-        self._runner_id = runner.pk
         self._stop_on_term = stop_on_term
         self._tidy = tidy
         self._alive = alive
-        self._tidied_at = float("-inf")
+        self._pulse = Pulse(runner)
+        self._holders = Holders(worker=self.name, let_go=self._let_go)
+        self._host: WorkerHost | None = None
+        """As the database last had it; None while the database is away."""
+        self._is_removed = self._misses_redis = False
+        self._told_at: float | None = None
+        self._beat_at = self._look_at = self._tidy_at = float("-inf")
 
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Also the runner's sign of life in the database, and the time to tidy up after runs that were killed."""
-        if not self._is_horse:
+    @property
+    def connection_timeout(self) -> int:
+        """Of Redis; RQ's own is longer than our heart takes between two beats."""
+        return int(ANSWER_SECONDS)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Takes nothing new."""
+        return self._told_at is not None or self._is_removed
+
+    def serve(self) -> None:
+        """Take jobs until told to leave, and see all holders off. Raises redis.RedisError if it cannot begin."""
+        self._introduce()
+        for number in HEARD:
+            signal.signal(number, self.hear)
+        while self._holders or not self.is_leaving:
+            self.turn()
+        with self._forgiving():
+            self.register_death()  # type: ignore[no-untyped-call]
+
+    def turn(self) -> None:
+        """Once around: beat if it is time, see off who has ended, and take a job if there is room for one."""
+        self.look_after_host()
+        self._holders.reap()
+        queues = self.open_queues()
+        if not queues:
+            time.sleep(PAUSE_SECONDS)
+        elif (ring := self._listen(queues)) is not None:
+            self._hold(ring)
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Handler of SIGTERM and SIGINT."""
+        now = time.monotonic()
+        is_first = self._told_at is None
+        if self._told_at is None:
+            self._told_at = now
+            self._beat_at = float("-inf")  # the pages should show it now
+        if self._stop_on_term if is_first else now - self._told_at >= TWICE_SECONDS:
+            self._holders.tell(signal.SIGTERM)
+
+    # --- the host -------------------------------------------------------------------------------------------------
+
+    def look_after_host(self) -> None:
+        """Say that we live, tidy up, and learn what people decided about the host; each when it is time."""
+        now = time.monotonic()
+        if now >= self._beat_at:
+            self._beat_at, self._look_at = now + HEARTBEAT_SECONDS, now + PENDING_SECONDS
             sign(self._alive)
-            self._look_after_host()
-        super().heartbeat(timeout, pipeline)
+            self._ask_database(self._beat)
+            with self._forgiving():
+                self._tell_redis()
+        elif now >= self._look_at and self._host is not None and self._host.standing == Standing.PENDING:
+            self._look_at = now + PENDING_SECONDS
+            self._ask_database(self._pulse.look)
 
-    def _look_after_host(self) -> None:
+    def _ask_database(self, ask: Callable[[], WorkerHost | None]) -> None:
         try:
-            beat(self._runner_id, draining=self._stop_requested)
-            if time.monotonic() - self._tidied_at > TIDY_SECONDS:
-                self._tidied_at = time.monotonic()
+            self._host = ask()
+            self._is_removed = self._host is None
+            if self._is_removed:
+                log.warning("this host was removed from the portal; the runner leaves when nothing is in hand")
+            if time.monotonic() >= self._tidy_at:
+                self._tidy_at = time.monotonic() + TIDY_SECONDS
                 self._tidy_up()
-        except DatabaseError as error:
-            self.log.warning("the database is away (%s); the runner waits for it", error)
+        except Error as error:
+            log.warning("the database is away (%s); the runner waits for it", error)
+            self._host = None
             connections.close_all()
+
+    def _beat(self) -> WorkerHost | None:
+        running = [Work(function=it.ring.name, run=it.ring.ids[0], since=it.since) for it in self._holders]
+        return self._pulse.beat(draining=self.is_leaving, running=running, busy=self._holders.count(EXECUTE_RUN))
 
     def _tidy_up(self) -> None:
         """What a script left behind must never keep a runner from its work, whatever is wrong with it."""
         try:
-            self._tidy()
-        except DatabaseError:
+            self._tidy(self._holders.run_ids())
+        except Error:
             raise
         except Exception:
-            self.log.warning("folders of killed runs are left for the next time", exc_info=True)
+            log.warning("folders of killed runs are left for the next time", exc_info=True)
 
-    def subscribe(self) -> None:
-        """RQ's thread for commands must not get our signals.
+    # --- the bell -------------------------------------------------------------------------------------------------
 
-        After the host was asleep, or we were stopped and go on, Linux gives a signal to any thread that takes it. An
-        alarm or a request to stop would then not wake the thread that waits for the run: no heartbeat until it ends.
+    def open_queues(self) -> Sequence[Queue]:
+        """Where it listens now; none while it may not take anything, or has no room.
+
+        Beside a process for each slot there may be one that leads a run whose Locust is elsewhere, and needs no slot:
+        as many again, and a few more for a small host.
         """
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        host = self._host
+        if host is None or host.standing != Standing.ACTIVE or self.is_leaving:
+            return ()
+        if len(self._holders) >= 2 * host.slot_count + SPARE_HOLDERS:
+            return ()
+        if self._holders.count(EXECUTE_RUN) >= host.slot_count:
+            return (self._host_queue,)
+        return self._host_queue, pool_queue(host.pool.name, self.connection)
+
+    def _listen(self, queues: Sequence[Queue]) -> Ring | None:
+        ring = None
+        with self._forgiving():
+            found = self.connection.blpop([queue.key for queue in queues], LISTEN_SECONDS)
+            ring = self._answer(*found) if found else None
+        if self._misses_redis:
+            time.sleep(LISTEN_SECONDS)
+        return ring
+
+    def _answer(self, queue_key: bytes, job_id: bytes) -> Ring | None:
+        """None for what is no job of ours: whoever writes to Redis may write nonsense, and it costs nobody a runner."""
+        if self.is_leaving:  # since we began to listen
+            self.connection.lpush(queue_key, job_id)
+            return None
         try:
-            super().subscribe()  # type: ignore[no-untyped-call]
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            return answer(self.connection, job_id)
+        except NoSuchJobError:
+            return None
+        except MALFORMED as error:
+            log.warning("the queue held something that is no job: %r", error)
+            time.sleep(MALFORMED_SECONDS)
+            return None
 
-    # While a run goes on, its runner must not leave because the doorbell is away. --------------------------------
+    def _hold(self, ring: Ring) -> None:
+        with unsignalled():
+            if self.is_leaving:  # just now; the keeper rings for somebody else
+                return
+            try:
+                self._holders.start(ring)
+            except OSError as error:
+                log.error("%s %s must wait: %s", ring.name, " ".join(ring.ids), error)
 
-    def maintain_heartbeats(self, job: Job) -> None:
-        """A record that expired while the host was asleep, or went with Redis, is written anew.
+    def _let_go(self) -> None:
+        """Of connections that must not be shared by two processes. They come back when they are needed."""
+        connections.close_all()
+        self.connection.connection_pool.disconnect()
 
-        RQ would write the heartbeat alone, and not be able to read that when the job ends.
-        """
-        with self._forgiving():
-            if self.execution is not None and not self.connection.hexists(self.execution.key, "created_at"):
-                self.execution.save(self.get_heartbeat_ttl(job))
-            super().maintain_heartbeats(job)
+    # --- RQ -------------------------------------------------------------------------------------------------------
 
-    def set_current_job_working_time(self, current_job_working_time: float, pipeline: Any = None) -> None:
-        with self._forgiving():
-            super().set_current_job_working_time(current_job_working_time, pipeline)
+    def _introduce(self) -> None:
+        # A killed one of our name and number, as in a container that was restarted. The database says it is gone.
+        self.connection.delete(self.key)
+        self.register_birth()  # type: ignore[no-untyped-call]
+        for queue in self.queues:
+            clean_worker_registry(queue)
 
-    def set_shutdown_requested_date(self) -> None:
-        with self._forgiving():
-            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+    def _tell_redis(self) -> None:
+        if not self.connection.exists(self.key):  # a Redis that came back empty
+            self._introduce()
+        self.set_state(WorkerStatus.BUSY if self._holders else WorkerStatus.IDLE)
+        self.heartbeat()
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
+        """Nobody must leave because the doorbell is away. Said once."""
         try:
             yield
+            self._misses_redis = False
         except redis.RedisError as error:
-            self.log.warning("Redis is away (%s); the run goes on", error)
-
-    # --------------------------------------------------------------------------------------------------------------
-
-    # Whoever writes to Redis may write nonsense: it costs nobody a runner. -----------------------------------------
-
-    def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
-    ) -> tuple[Job, Queue] | None:
-        while True:
-            try:
-                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
-            except MALFORMED as error:
-                self._drop(error)
-
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        try:
-            super().execute_job(job, queue)
-        except MALFORMED:
-            if os.getpid() != self.pid:
-                raise  # the work-horse, which must not become a second worker
-            self.log.warning("the queue held a job that nobody can carry out", exc_info=True)
-            self._see_off_horse()
-
-    def run_maintenance_tasks(self) -> None:
-        try:
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
-        except MALFORMED:
-            self.log.warning("the queue holds jobs that cannot be cleaned up", exc_info=True)
-            self.last_cleaned_at = timezone.now()  # type: ignore[assignment] # RQ leaves it untyped
-
-    def _drop(self, error: Exception) -> None:
-        """RQ has moved it to a list of its own, where it would meet it again."""
-        self.log.warning("the queue held something that is no job: %r", error)
-        job_id, queue = getattr(error, "job_id", None), getattr(error, "queue", None)
-        if job_id is not None and queue is not None:
-            queue.intermediate_queue.remove(job_id)
-        time.sleep(MALFORMED_SECONDS)
-
-    def _see_off_horse(self) -> None:
-        """One run at a time, also when nobody could watch it to its end."""
-        with suppress(ChildProcessError):
-            while self._horse_pid and os.waitpid(self._horse_pid, os.WNOHANG) == (0, 0):
-                self._look_after_host()
-                time.sleep(HEARTBEAT_SECONDS)
-        self._horse_pid = 0
-
-    # --------------------------------------------------------------------------------------------------------------
-
-    def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """A database connection must not be shared by two processes."""
-        connections.close_all()
-        super().fork_work_horse(job, queue)
-
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        if self._stop_on_term:
-            self._end_run()
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
-
-    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
-        self._end_run()
-
-    def _end_run(self) -> None:
-        """Ask the work-horse; it stops Locust gracefully and files what there is."""
-        if self.horse_pid:
-            os.kill(self.horse_pid, signal.SIGTERM)
-
-
-def register(*, pool_name: str, host_name: str, name: str) -> Runner:
-    """Make or renew the rows of this host and this runner. Raises WorkerPool.DoesNotExist."""
-    pool = WorkerPool.objects.get(name=pool_name)
-    host, _ = WorkerHost.objects.update_or_create(
-        name=host_name, defaults={"pool": pool, "versions": versions(), "cores": os.cpu_count() or 1}
-    )
-    now = timezone.now()
-    fresh = {"host": host, "pid": os.getpid(), "started_at": now, "last_seen_at": now, "draining": False}
-    runner, _ = Runner.objects.update_or_create(name=name, defaults=fresh)
-    return runner
-
-
-def beat(runner_id: Any, *, draining: bool) -> None:
-    """Say that this runner lives."""
-    Runner.objects.filter(pk=runner_id).update(last_seen_at=timezone.now(), draining=draining)
-
-
-def versions() -> dict[str, str]:
-    """What this host runs. Read from package metadata: Locust must not be imported here."""
-    return {"python": platform.python_version(), "locust": version("locust")}
+            if not self._misses_redis:
+                log.warning("Redis is away (%s); what is in hand goes on", error)
+            self._misses_redis = True

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from apps.core.clock import db_now
 from apps.core.models import IdempotencyKey
+from apps.pools.watch import mark_silent
 from apps.runs import finish, tiers
 from apps.runs.blocks import BadBlock
 from apps.runs.lease import LEASE_SECONDS, note_state
@@ -44,7 +45,7 @@ class Keeper:
     retention_at: datetime | None = None
 
     def round(self) -> None:
-        """Ring, requeue, declare lost, tidy up. Raises DatabaseError; tell `lost_sight` then."""
+        """Ring, requeue, declare lost, name silent hosts, tidy up. Raises DatabaseError; tell `lost_sight` then."""
         now = db_now()
         self._look(now)
         ring_waiting(now)
@@ -52,6 +53,7 @@ class Keeper:
         if self.seen_since is not None and now - self.seen_since >= timedelta(seconds=LEASE_SECONDS):
             requeue_claimed(now)
             declare_lost(now)
+            mark_silent(now)
         IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS)).delete()
         if self.strays_at is None or now - self.strays_at >= STRAYS_EVERY:
             self.strays_at = now

@@ -7,24 +7,24 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from apps.pools.models import RUNNER_SILENT_SECONDS, Runner, WorkerPool
+from apps.pools.models import RUNNER_SILENT_SECONDS, Runner, Standing, WorkerHost, WorkerPool
 from apps.runs.models import Run
 from apps.runs.states import HELD, State
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`busy` counts runs in the hands of a runner, `waiting` those in the queue before it."""
+    """`slots` of hosts that take work now; `busy` counts runs in hand, `waiting` those in the queue before it."""
 
     pool: str
-    online: int = 0
+    slots: int = 0
     busy: int = 0
     waiting: int = 0
 
     @property
     def free(self) -> int:
-        """Runners that would take it at once."""
-        return max(0, self.online - self.busy - self.waiting)
+        """Slots in which it would start at once."""
+        return max(0, self.slots - self.busy - self.waiting)
 
 
 def plan_for(pool: WorkerPool | None) -> Plan | None:
@@ -32,7 +32,9 @@ def plan_for(pool: WorkerPool | None) -> Plan | None:
     if pool is None:
         return None
     heard = timezone.now() - timedelta(seconds=RUNNER_SILENT_SECONDS)
-    online = Runner.objects.filter(host__pool=pool, last_seen_at__gt=heard, draining=False).count()
+    listening = Runner.objects.filter(last_seen_at__gt=heard, draining=False).values("host_id")
+    hosts = WorkerHost.objects.filter(pool=pool, standing=Standing.ACTIVE, pk__in=listening)
+    slots = sum(host.slot_count for host in hosts.select_related("pool").defer("report", "recent"))
     runs = Run.objects.filter(pool=pool)
     busy, waiting = runs.filter(state__in=sorted(HELD)).count(), runs.filter(state=State.QUEUED).count()
-    return Plan(pool.name, online, busy, waiting)
+    return Plan(pool.name, slots, busy, waiting)

@@ -164,7 +164,7 @@ def worker(row: Run) -> dict[str, Any]:
     return {
         "index": 0,
         "runner": row.runner,
-        "host": row.runner.rpartition("-")[0],
+        "host": row.runner.rpartition("-")[0] or row.runner,
         "state": row.state,
         "users": row.current_users,
         "generator": row.generator or None,

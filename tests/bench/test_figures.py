@@ -58,7 +58,7 @@ def test_a_request_is_fresh_from_its_end_until_it_was_counted_on_the_page() -> N
 @pytest.mark.parametrize(
     ("command", "name"),
     [
-        (["python", "manage.py", "runner", "--pool", "local", "--name", "local-1"], "runner local-1"),
+        (["python", "manage.py", "runner", "--pool", "local", "--name", "local"], "runner local"),
         (["python", "-m", "uvicorn", "portal.asgi:application"], "web"),
         (["python", "/somewhere/manage.py", "keeper"], "keeper"),
         (["/lib/redis-server 127.0.0.1:6379"], "redis"),

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeout
 from rq import Queue
-from rq.exceptions import DeserializationError
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from apps.core.queue import EXECUTE_RUN, AllowedJob, ForbiddenJob, is_ringing, pool_queue, ring
-from tests.redis import redis_server, redis_url  # noqa: F401 # fixtures
+from apps.core.queue import (
+    EXECUTE_RUN,
+    EXECUTE_WORKERS,
+    AllowedJob,
+    ForbiddenJob,
+    answer,
+    connect_impatiently,
+    host_queue,
+    is_host_ringing,
+    is_ringing,
+    pool_queue,
+    ring,
+    ring_host,
+)
+from tests.redis import Server, redis_server, redis_url  # noqa: F401 # fixtures
+
+RUN, HOST = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002"
 
 
 @pytest.fixture
@@ -49,6 +67,58 @@ def test_it_knows_a_ring_that_still_waits(queue: Queue) -> None:
     assert not is_ringing(queue, run_id="some-id", attempt=2)
     queue.connection.lpop(queue.key)
     assert not is_ringing(queue, run_id="some-id", attempt=1)
+
+
+def test_a_host_has_a_bell_of_its_own(redis_url: str) -> None:  # noqa: F811
+    queue = host_queue(HOST)
+    ring_host(queue, run_id=RUN, host_id=HOST)
+    assert queue.job_ids == [f"workers-{RUN}-{HOST}-1"]
+    raw = queue.connection.hget(f"rq:job:workers-{RUN}-{HOST}-1", "data")
+    assert isinstance(raw, bytes)
+    assert json.loads(zlib.decompress(raw)) == [EXECUTE_WORKERS, None, [RUN, HOST], {}]
+    assert is_host_ringing(queue, run_id=RUN, host_id=HOST)
+    assert not is_host_ringing(queue, run_id=RUN, host_id=HOST, attempt=2)
+    assert pool_queue("local").job_ids == []
+
+
+def test_a_ring_is_answered_once(queue: Queue) -> None:
+    ring(queue, run_id=RUN, attempt=1)
+    taken = queue.connection.lpop(queue.key)
+    assert isinstance(taken, bytes)
+    heard = answer(queue.connection, taken)
+    assert (heard.name, heard.function.__name__, heard.ids) == (EXECUTE_RUN, "execute_run", (RUN,))
+    assert queue.connection.keys("rq:job:*") == []
+    with pytest.raises(NoSuchJobError):
+        answer(queue.connection, taken)
+
+
+@pytest.mark.parametrize("arguments", [[], ["some-id"], [RUN, "/etc/passwd"], [1], [None], [[RUN]], "text", {"a": 1}])
+def test_a_ring_carries_ids_and_nothing_else(queue: Queue, arguments: Any) -> None:
+    data = zlib.compress(json.dumps([EXECUTE_RUN, None, arguments, {}]).encode())
+    fields: dict[Any, Any] = {"data": data, "origin": queue.name, "created_at": "2026-01-01T00:00:00.000000Z"}
+    queue.connection.hset("rq:job:bad", mapping=fields)
+    with pytest.raises(ForbiddenJob):
+        answer(queue.connection, b"bad")
+    assert not queue.connection.exists("rq:job:bad")
+
+
+def test_whoever_holds_runs_does_not_try_twice(
+    redis_url: str,  # noqa: F811
+    redis_server: Server,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("apps.core.queue.ANSWER_SECONDS", 0.3)
+    impatient = connect_impatiently()
+    impatient.ping()
+    assert redis_server.process is not None
+    redis_server.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(RedisTimeout):
+            impatient.ping()
+    finally:
+        redis_server.process.send_signal(signal.SIGCONT)
+    assert time.monotonic() - began < 0.6
 
 
 @pytest.mark.parametrize(

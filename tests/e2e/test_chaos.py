@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(400)
 RUNNERS = 6
 ROUNDS = 5
 """Times RUNNERS kills; the suite runs twice, on SQLite and on PostgreSQL, so there are 60 in all."""
-ROLES = ("runner", "horse", "locust", "guard")
+ROLES = ("runner", "holder", "locust", "guard")
 RUN_SECONDS = 4
 MOMENT_SECONDS = 5.0
 """Kills fall anywhere from the claim to the end of the run."""
@@ -36,7 +36,7 @@ SEED = 20_240_229
 
 @dataclass
 class Herd:
-    """More runners than `make up` has, started again when they are killed."""
+    """More runners than `make up` has, each with a host of its own, started again when they are killed."""
 
     stack: Stack
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -48,8 +48,7 @@ class Herd:
         for number in range(RUNNERS):
             name = f"chaos-{number}"
             if name not in self.processes or self.processes[name].poll() is not None:
-                command = [sys.executable, str(BASE_DIR / "manage.py"), "runner", "--name", name, "--stop-on-term"]
-                self.processes[name] = subprocess.Popen(command, cwd=BASE_DIR, env=self.stack.env)
+                self.processes[name] = start_runner(self.stack, name, "--stop-on-term")
                 fresh.add(name)
         wait_for(lambda: fresh <= self.online(since), START_SECONDS, f"{sorted(fresh)} are online")
 
@@ -62,11 +61,11 @@ class Herd:
         """The process that plays `role` for this runner now; the runner itself when nobody does."""
         main = psutil.Process(self.processes[name].pid)
         below = main.children(recursive=True)
-        horses = [process for process in below if process.ppid() == main.pid]
+        holders = [process for process in below if process.ppid() == main.pid]
         launched = [process for process in below if environment_of(process).get("HATCHERY_RUN_ID")]
-        guards = [process for process in launched if process.ppid() in {horse.pid for horse in horses}]
+        guards = [process for process in launched if process.ppid() in {holder.pid for holder in holders}]
         locusts = [process for process in launched if process not in guards]
-        found = {"runner": [main], "horse": horses, "guard": guards, "locust": locusts}[role]
+        found = {"runner": [main], "holder": holders, "guard": guards, "locust": locusts}[role]
         return found[0] if found else main
 
     def stop(self) -> None:
@@ -75,6 +74,30 @@ class Herd:
             process.terminate()
         for process in self.processes.values():
             process.wait(20)
+
+
+# Whoever uses this has the runner's pool for himself.
+MAKE_POOL = """
+from apps.pools.models import WorkerPool
+WorkerPool.objects.get_or_create(name="alone", defaults={"takes_new_hosts": True})
+"""
+
+
+@pytest.fixture
+def alone(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    """The only runner of the pool `alone`; it finishes its runs at the first SIGTERM."""
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "shell", "--no-imports", "-c", MAKE_POOL]
+    subprocess.run(command, cwd=BASE_DIR, env=stack.env, check=True, timeout=60)
+    process = start_runner(stack, "alone", "--pool", "alone")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def start_runner(stack: Stack, name: str, *options: str) -> subprocess.Popen[bytes]:
+    """A runner of this name, on a host of this name."""
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "runner", "--host", name, "--name", name, *options]
+    return subprocess.Popen(command, cwd=BASE_DIR, env=stack.env)
 
 
 @pytest.fixture
@@ -161,3 +184,47 @@ def test_a_redis_that_is_away_and_comes_back_empty_costs_nothing(stack: Stack, t
     assert stack.over(waiting, 60)["state"] == "finished"
     # The runners that lost their doorbell are back for what comes next.
     assert stack.over(stack.start(scenario, run_time="2s"), 60)["state"] == "finished"
+
+
+def test_a_runner_that_is_told_to_leave_finishes_its_runs_and_takes_no_other(
+    stack: Stack, target: Target, alone: subprocess.Popen[bytes]
+) -> None:
+    scenario = stack.scenario(scripts.SHOP, host=target.url, users=1, run_time="8s")
+    runs = [stack.start(scenario, pool="alone") for _ in range(2)]
+    for run in runs:
+        stack.reached(run, {"running"}, 60)
+    alone.terminate()
+    late = stack.start(scenario, pool="alone")
+    for run in runs:
+        assert stack.over(run)["reason"] == "run_time_over"
+    assert alone.wait(20) == 0
+    assert stack.run(late)["state"] == "queued"
+    stack.api("POST", f"/api/v1/runs/{late}/stop/")
+
+
+def test_a_runner_that_is_told_twice_ends_its_runs_in_good_order(
+    stack: Stack, target: Target, alone: subprocess.Popen[bytes]
+) -> None:
+    scenario = stack.scenario(scripts.SHOP, host=target.url, users=1, run_time="10m")
+    runs = [stack.start(scenario, pool="alone") for _ in range(2)]
+    for run in runs:
+        stack.reached(run, {"running"}, 60)
+    wait_for(lambda: all(stack.run(run)["totals"]["requests"] > 5 for run in runs), 20, "requests are made")
+    alone.terminate()
+    time.sleep(1.2)
+    assert len(unfinished(stack, runs)) == 2 and alone.poll() is None
+    alone.terminate()
+    assert alone.wait(20) == 0
+    for run in runs:
+        end = stack.over(run, 5)
+        assert (end["state"], end["reason"], end["reconciliation"]["difference"]) == ("stopped", "deploy", 0), end
+
+
+def test_a_run_goes_on_without_its_runner(stack: Stack, target: Target, alone: subprocess.Popen[bytes]) -> None:
+    scenario = stack.scenario(scripts.SHOP, host=target.url, users=1, run_time="8s")
+    run = stack.start(scenario, pool="alone")
+    stack.reached(run, {"running"}, 60)
+    alone.kill()
+    alone.wait()
+    end = stack.over(run)
+    assert (end["state"], end["reason"], end["reconciliation"]["difference"]) == ("finished", "run_time_over", 0), end

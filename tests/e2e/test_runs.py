@@ -8,10 +8,15 @@ import time
 
 import pytest
 
+from apps.pools import telemetry
+from apps.pools.models import LOCAL_SLOTS
 from tests.e2e import scripts
 from tests.e2e.stack import Stack, Target, wait_for
 
 pytestmark = pytest.mark.timeout(180)
+
+SLOTS = max(telemetry.cores(), LOCAL_SLOTS)
+"""Of the portal's one host."""
 
 
 def nothing_left(stack: Stack, run_id: str) -> bool:
@@ -168,7 +173,9 @@ def test_it_plays_stages(stack: Stack, target: Target) -> None:
 @pytest.mark.parametrize("when", ["queued", "starting", "running", "stopping"])
 def test_it_can_be_stopped_in_every_state(stack: Stack, target: Target, when: str) -> None:
     slow = stack.scenario(scripts.SLOW_IMPORT, host=target.url, run_time="60s")
-    before = [stack.start(slow), stack.start(slow)] if when == "queued" else []
+    before = [stack.start(slow) for _ in range(SLOTS)] if when == "queued" else []
+    for other in before:
+        stack.reached(other, {"claimed", "starting", "running"}, 40)
     run_id = stack.start(slow)
     stack.reached(run_id, {"running"} if when == "stopping" else {when}, 40)
     if when == "stopping":

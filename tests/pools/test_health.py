@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from apps.core import health as core_health
 from apps.core.health import Check
 from apps.pools import health
+from apps.pools.models import Standing
 from tests import factories
 from tests.factories import client_of
 
@@ -45,6 +46,16 @@ def test_it_is_not_ready_without_a_runner(client: Client, db: None, redis_is_the
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["runners"]["reason"] == "No runner is online."
+
+
+@pytest.mark.parametrize("standing", [Standing.PENDING, Standing.DRAINING])
+def test_it_is_not_ready_when_no_host_takes_work(client: Client, db: None, redis_is_there: None, standing: str) -> None:
+    factories.RunnerFactory.create(host__standing=standing)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["runners"]["reason"] == "No host with a runner takes work."
+    factories.RunnerFactory.create()
+    assert client.get("/readyz").status_code == 200
 
 
 def test_it_is_not_ready_without_redis_and_tells_no_secrets(client: Client, db: None, settings: Any) -> None:

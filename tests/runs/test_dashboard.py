@@ -209,7 +209,9 @@ def test_it_runs_again_with_the_load_of_a_run(tess_client: Client, version: Scen
 def test_the_plan_says_that_nobody_would_take_it(tess_client: Client, version: ScenarioVersion) -> None:
     url = f"/scenarios/{version.scenario.pk}/run/"
     assert "no runner is online" in tess_client.get(url).content.decode()
-    factories.RunnerFactory()
+    factories.RunnerFactory(host__slots=1)
+    factories.RunnerFactory(host__standing="pending")
+    assert "1 of 1 free" in tess_client.get(url).content.decode()
     assert "starts at once" in tess_client.get(url).content.decode()
     factories.RunFactory(scenario=version.scenario, version=version)
     assert "1 run before it" in tess_client.get(url).content.decode()

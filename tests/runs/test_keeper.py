@@ -21,7 +21,7 @@ from apps.runs.management.commands.keeper import keep
 from apps.runs.models import Run, SampleBlock
 from apps.runs.retention import Retention
 from apps.runs.states import State
-from tests.factories import RunFactory
+from tests.factories import HostFactory, RunFactory
 from tests.runs.makers import held, row_of, seconds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_redis")]
@@ -109,6 +109,16 @@ def test_it_judges_nobody_right_after_the_machine_slept(monkeypatch: pytest.Monk
     monkeypatch.setattr(chores, "db_now", lambda: start + timedelta(hours=8))
     keeper.round()
     assert row_of(lease).state == State.RUNNING
+
+
+def test_it_names_silent_hosts_once_it_has_watched_long_enough(watching: Keeper) -> None:
+    host = HostFactory.create(last_seen_at=db_now() - timedelta(minutes=1))
+    Keeper().round()
+    host.refresh_from_db()
+    assert host.state == "active"
+    watching.round()
+    host.refresh_from_db()
+    assert host.state == "offline"
 
 
 def test_two_keepers_change_a_run_once(watching: Keeper) -> None:

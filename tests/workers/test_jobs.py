@@ -41,7 +41,7 @@ def folders(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As RQ's work-horse has it."""
+    """As a runner's holder has it."""
     monkeypatch.setenv("RQ_WORKER_ID", "host-1.123")
     before = signal.getsignal(signal.SIGTERM)
     yield
@@ -314,6 +314,16 @@ def leave_folder(folders: Path, run: Run, fence: int) -> Path:
     (path / "out" / "locust.log").write_text("the last words\n")
     (path / "out" / "locust_stats.csv").symlink_to("/etc/passwd")
     return path
+
+
+@pytest.mark.django_db
+def test_a_run_that_is_in_hand_keeps_its_folder(folders: Path) -> None:
+    """It may be over already, while its history is being written."""
+    run = RunFactory.create(state=State.FINISHED, fence=2)
+    path = leave_folder(folders, run, 2)
+    assert sweep(held={str(run.pk)}) == 0
+    assert path.exists()
+    assert sweep() == 1
 
 
 @pytest.mark.django_db

@@ -136,7 +136,7 @@ def test_stop_lets_users_say_goodbye_and_writes_the_report(run: Runs, target: Ta
 
 
 def test_stop_works_although_the_starter_ignores_sigint(run: Runs) -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a work-horse of RQ
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a runner's holder
     try:
         ran = run(run_time_s=60, order=Order.DRAIN, patience=Patience(interrupt=100))
     finally:

@@ -41,7 +41,7 @@ def set_limits(limits: dict[str, int]) -> None:
 
 
 def reset_signals() -> None:
-    """Dispositions and mask as a fresh Python has them; a work-horse of RQ starts us with SIGINT ignored."""
+    """Dispositions and mask as a fresh Python has them; the holder of a run starts us with SIGINT ignored."""
     for number in signal.valid_signals() - NOT_OURS_TO_SET:
         if signal.getsignal(number) is not None and number < signal.SIGRTMIN:
             signal.signal(number, signal.SIG_IGN if number in IGNORED_BY_PYTHON else signal.SIG_DFL)

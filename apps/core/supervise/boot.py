@@ -52,7 +52,7 @@ class Boot:
         return [
             stack.demo_target(self.target_port, log),
             stack.web(self.address, self.given),
-            *stack.runners(),
+            stack.runner(),
             stack.keeper(),
         ]
 

@@ -12,7 +12,7 @@ from apps.core.supervise.children import Child
 BASE_DIR = Path(__file__).resolve().parents[3]
 DEMO_TARGET = Path(__file__).resolve().parents[1] / "demo_target.py"
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (to recognise it, not to listen on it)
-RUNNERS = 2
+RUNNER = "local"
 WEB_FRAME_BYTES = 64 * 1024  # of a WebSocket; what a page asks for has 17
 WEB_GOODBYE_SECONDS = 3  # for open sockets; browsers reconnect by themselves
 
@@ -58,10 +58,9 @@ def web(address: Address, given: Mapping[str, str]) -> Child:
     )
 
 
-def runners() -> list[Child]:
-    names = [f"local-{number}" for number in range(1, RUNNERS + 1)]
+def runner() -> Child:
     # Ctrl-C must not wait for the end of a long run.
-    return [Child(name, manage("runner", "--pool", "local", "--name", name, "--stop-on-term")) for name in names]
+    return Child(RUNNER, manage("runner", "--pool", "local", "--name", RUNNER, "--stop-on-term"))
 
 
 def keeper() -> Child:
