@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from apps.core.clock import db_now
 from apps.pools.models import OFFLINE, HostEvent, Standing, WorkerHost
@@ -62,8 +63,9 @@ def test_a_note_is_never_too_long_for_its_row() -> None:
     assert (len(event.text), len(event.by)) == (300, 200)
 
 
-def test_it_asks_little_however_many_hosts_there_are(django_assert_num_queries: object) -> None:
+def test_it_asks_little_however_many_hosts_there_are(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for _ in range(5):
         heard(1)
-    with django_assert_num_queries(1):  # type: ignore[operator]
-        mark_silent(db_now())
+    now = db_now()
+    with django_assert_num_queries(1):
+        mark_silent(now)
