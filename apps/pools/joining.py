@@ -37,6 +37,8 @@ KEY_HOURS = 24
 KEY_BYTES = 32
 MACHINE_ID = Path("/etc/machine-id")
 MACHINE_DIGITS = 32
+CLOCK_SECONDS = 1.0
+"""Linux tells when a process began in ticks since a boot that is known to the second only."""
 
 JOINED_BY_KEY = gettext_noop("It joined with a key.")
 JOINED_OPEN_POOL = gettext_noop("It joined; the pool takes new hosts.")
@@ -181,7 +183,8 @@ def is_alive(runner: Runner) -> bool:
         return False
     try:
         process = psutil.Process(runner.pid)
-        return process.create_time() <= runner.started_at.timestamp() and process.status() != psutil.STATUS_ZOMBIE
+        was_there = process.create_time() <= runner.started_at.timestamp() + CLOCK_SECONDS
+        return was_there and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
