@@ -159,6 +159,9 @@ class RunnerWorker(Worker):
             self._ask_database(self._beat)
             with self._forgiving():
                 self._tell_redis()
+            if now >= self._tidy_at and self._host is not None:
+                self._tidy_at = now + TIDY_SECONDS
+                self._tidy_up()
         elif now >= self._look_at and self._host is not None and self._host.standing == Standing.PENDING:
             self._look_at = now + PENDING_SECONDS
             self._ask_database(self._pulse.look)
@@ -169,9 +172,6 @@ class RunnerWorker(Worker):
             self._is_removed = self._host is None
             if self._is_removed:
                 log.warning("this host was removed from the portal; the runner leaves when nothing is in hand")
-            if time.monotonic() >= self._tidy_at:
-                self._tidy_at = time.monotonic() + TIDY_SECONDS
-                self._tidy_up()
         except Error as error:
             log.warning("the database is away (%s); the runner waits for it", error)
             self._host = None
@@ -185,10 +185,9 @@ class RunnerWorker(Worker):
         """What a script left behind must never keep a runner from its work, whatever is wrong with it."""
         try:
             self._tidy(self._holders.run_ids())
-        except Error:
-            raise
         except Exception:
             log.warning("folders of killed runs are left for the next time", exc_info=True)
+            connections.close_all()
 
     # --- the bell -------------------------------------------------------------------------------------------------
 

@@ -215,7 +215,7 @@ def test_no_runner_leaves_because_of_what_a_script_left_behind(worker: Make, tro
 
     made = worker(tidy)
     beat_now(made)
-    assert Runner.objects.get().is_online and not made.is_leaving
+    assert Runner.objects.get().is_online and listens_to(made)
 
 
 def test_it_takes_nothing_while_the_database_is_away(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
