@@ -26,6 +26,7 @@ def main() -> None:
     load_package()
     confine(config["limits"])
     importlib.import_module(f"{PACKAGE}.guard").split(liveness)
+    offer_module()
     importlib.import_module(f"{PACKAGE}.{config['mode']}").main(config)
 
 
@@ -41,6 +42,11 @@ def load_package() -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = module
     spec.loader.exec_module(module)
+
+
+def offer_module() -> None:
+    """What a script imports as `hatchery` is ours, also when it has a copy of the file beside it."""
+    sys.modules["hatchery"] = importlib.import_module(f"{PACKAGE}.hatchery")
 
 
 def confine(limits: dict[str, int]) -> None:
