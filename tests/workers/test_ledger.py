@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
@@ -10,15 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from workers.child.ledger import QUARANTINE_SECONDS, Ledger, Span, Spans
+from workers.child.ledger import QUARANTINE_SECONDS, Ledger, Span, Spans, spans_of
+from workers.child.ledger import numbers_of as numbers
 
 WORKERS = st.integers(0, 4)
 """The last of them has no block."""
 SPANS = st.tuples(st.integers(0, 40), st.integers(-3, 12)).map(lambda pair: (pair[0], sum(pair)))
-
-
-def numbers(spans: Iterable[Span]) -> list[int]:
-    return [number for first, last in spans for number in range(first, last + 1)]
 
 
 @given(st.lists(st.tuples(st.booleans(), SPANS), max_size=30), SPANS, st.integers(0, 20))
@@ -33,6 +29,7 @@ def test_spans_are_a_set_of_numbers(changes: list[tuple[bool, Span]], within: Sp
             assert numbers(spans.remove(span)) == sorted(gone)
             model -= gone
     assert numbers(spans) == sorted(model) and len(spans) == len(model)
+    assert spans_of(model) == list(spans)
     found = list(spans)
     assert all(before[1] + 1 < after[0] for before, after in pairwise(found))
     assert numbers(spans.take(count, within)) == sorted(model & set(numbers([within])))[:count]

@@ -184,3 +184,11 @@ class Ledger:
 
 def _size(spans: Iterable[Span]) -> int:
     return sum(last - first + 1 for first, last in spans)
+
+
+def numbers_of(spans: Iterable[Span]) -> list[int]:
+    return [number for first, last in spans for number in range(first, last + 1)]
+
+
+def spans_of(numbers: Iterable[int]) -> list[Span]:
+    return list(Spans((number, number) for number in numbers))
