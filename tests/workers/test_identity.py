@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from workers import identity
 from workers.child.exact.lines import Lines
 from workers.child.journal import IDLE_SECONDS, OTHER, Journal
-from workers.identity import Reader, report, sequences_of
+from workers.identity import Reader
+from workers.identity_report import report, sequences_of
 
 START = 1_800_000_000.0
 

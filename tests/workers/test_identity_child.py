@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.workers.test_hatchery_module import PREPARE
-from workers.identity import Reader, report
+from workers.identity import Reader
+from workers.identity_report import report
 
 BLOCKS = [[501, 504], [101, 103]]
 
