@@ -93,6 +93,25 @@ def test_a_killed_worker_goes_on_exactly_when_it_starts_anew(tmp_path: Path) -> 
     assert found["duplicates"]["count"] == 0 and found["workers"][0]["leases"] == 8
 
 
+def test_an_id_that_was_with_another_worker_of_this_host_goes_on(tmp_path: Path) -> None:
+    """Both have one file. What the other one wrote of it in its journal may be lost."""
+    assert run(
+        tmp_path,
+        f"""
+        from workers.child.counters import Counters
+        {textwrap.indent(UPLOAD, "        ").strip()}
+        stop(*start(Uploading))
+        reached = said[-1][1]
+        Counters({str(tmp_path / "counters")!r}, 7)[0] += 5
+        stop(*start(Uploading))
+        print(said[reached][1] == reached + 6, said[reached][0])
+        own.finish()
+        """,
+    ) == ["True 501"]
+    found = report({0: read(tmp_path).summary()}, {0: (501, 504)})["sequences"]
+    assert found["gaps"]["count"] == found["repeats"]["count"] == 0
+
+
 def test_positions_are_those_of_the_run_in_the_order_of_its_workers(tmp_path: Path) -> None:
     assert run(tmp_path, "print([own.position(number) for number in (501, 504, 101, 103)])") == ["[0, 3, 4, 6]"]
 

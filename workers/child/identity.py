@@ -5,7 +5,7 @@
     spans     [[first, last], …]: numbers this process begins with
     blocks    [[first, last], …]: those of all workers of the run, in the order of the workers
     journal   what the names of the journal's files begin with; each process needs one of its own
-    counters  file with the sequences, the same for each process that is this worker on this host; may be missing
+    counters  file with the sequences, one for all workers of the run on this host; may be missing
     files     {name: [mode, end]}: what people chose for data files
 
 `link` of the `Identity` may be set later, to what can ask the master for more.
@@ -66,8 +66,8 @@ class Identity(hatchery.Backend):
         counters = config.get("counters")
         self._counters = Counters(Path(counters) if counters else None, sum(sizes))
         self._journal = Journal(Lines(config["journal"]), now or steady_clock())
-        self._seen: set[int] = set()
-        """IDs that this process has had, for those that have counted before."""
+        self._known: dict[int, int] = {}
+        """By ID what this process saw committed last; another one may have gone on since."""
         self._process = os.getpid()
         self._is_over = self._is_broken = False
 
@@ -90,7 +90,7 @@ class Identity(hatchery.Backend):
         return self._counters[self.position(number)]
 
     def commit(self, number: int, n: int) -> None:
-        self._counters[self.position(number)] = n
+        self._counters[self.position(number)] = self._known[number] = n
 
     def file_use(self, name: str) -> tuple[str, str] | None:
         mode, at_end = self._files.get(os.path.normpath(name), (None, None))
@@ -119,10 +119,9 @@ class Identity(hatchery.Backend):
             self._try(self._journal.end)
 
     def _resume(self, number: int) -> None:
-        if number not in self._seen:
-            self._seen.add(number)
-            if n := self.committed(number):
-                self._journal.resume(number, n)
+        if (n := self.committed(number)) != self._known.get(number, 0):
+            self._known[number] = n
+            self._journal.resume(number, n)
 
     def _write_each_second(self) -> None:
         import gevent
