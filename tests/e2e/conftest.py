@@ -14,6 +14,7 @@ from tests.e2e.stack import Stack, Target, demo_target, portal
 DATABASE = "hatchery_e2e"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups, also when this folder alone is asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """They share one portal, so they stay on one worker, and take their time: what no database changes runs once."""
     for item in items:
