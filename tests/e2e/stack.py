@@ -80,19 +80,16 @@ class Target:
 
 
 @dataclass
-class Stack:
-    """A running portal, and what its demo user needs to use it."""
+class Client:
+    """Who uses a portal over REST. `facts`: at least `token` and `project`."""
 
     url: str
-    state: Path
     facts: dict[str, str]
-    process: subprocess.Popen[bytes]
-    env: dict[str, str]
-    redis: Redis
-    scenarios: int = field(default=0)
+    scenarios: int = field(default=0, init=False)
+    opener: urllib.request.OpenerDirector = field(default_factory=urllib.request.build_opener, init=False)
 
     def api(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        """One call with the demo team's token."""
+        """One call with the token."""
         request = urllib.request.Request(self.url + path, method=method)
         request.add_header("Authorization", f"Bearer {self.facts['token']}")
         for name, value in headers.items():
@@ -101,7 +98,7 @@ class Stack:
             request.add_header("Content-Type", "application/json")
             request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            with self.opener.open(request, timeout=ANSWER_SECONDS) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read().decode())
         except urllib.error.HTTPError as error:
             with error:
@@ -146,6 +143,16 @@ class Stack:
     def over(self, run_id: str, seconds: float = 45.0) -> dict[str, Any]:
         """Wait for the end."""
         return self.reached(run_id, TERMINAL, seconds)
+
+
+@dataclass
+class Stack(Client):
+    """A running portal, and what its demo user needs to use it."""
+
+    state: Path
+    process: subprocess.Popen[bytes]
+    env: dict[str, str]
+    redis: Redis
 
     def locusts(self, run_id: str) -> list[psutil.Process]:
         """Every process of a run's Locust, wherever it went."""
@@ -225,7 +232,7 @@ def portal(folder: Path, database_url: str | None) -> Iterator[Stack]:
             lambda: "is ready" in log.read_text() or process.poll() is not None, READY_SECONDS, "the portal is ready"
         )
         assert process.poll() is None, log.read_text()
-        stack = Stack(f"http://127.0.0.1:{port}", state, json.loads(facts.read_text()), process, env, redis)
+        stack = Stack(f"http://127.0.0.1:{port}", json.loads(facts.read_text()), state, process, env, redis)
         yield stack
         stack.stop()
     finally:
