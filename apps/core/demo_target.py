@@ -77,6 +77,8 @@ class Reply:
     """Seconds until it is sent."""
     drop: bool = False
     """Close the connection instead of answering."""
+    cookie: str = ""
+    """`name=value` for the client to send again."""
 
 
 class BadRequest(Exception):
@@ -406,10 +408,12 @@ def request_of(first: str, headers: dict[str, str]) -> Request:
 
 
 def rendered(reply: Reply, *, keep: bool, head_only: bool = False) -> bytes:
+    cookie = f"Set-Cookie: {reply.cookie}\r\n" if reply.cookie else ""
     head = (
         f"HTTP/1.1 {reply.status} {PHRASES.get(reply.status, 'Unknown')}\r\n"
         f"Content-Type: {reply.type}\r\n"
         f"Content-Length: {len(reply.body)}\r\n"
+        f"{cookie}"
         f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
     )
     return head.encode("latin-1") + (b"" if head_only else reply.body)
