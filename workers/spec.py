@@ -46,6 +46,24 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class DataFileSpec:
+    """A file that the script reads its data from, as the run pinned it."""
+
+    name: str
+    sha256: str
+    size: int
+    """Bytes of the whole file."""
+    kind: str
+    """`csv`, `jsonl` or `binary`."""
+    rows: int
+    """Rows without the header; 0 for a binary file."""
+    distribution: str
+    """`split` (each worker its part), `shared` (all the whole), `per_user` (all the whole, a row a user)."""
+    at_end: str
+    """After the last row: `recycle` (from the first again) or `stop` (the user)."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """All that the engine knows of a run. Times in seconds.
 
@@ -66,6 +84,7 @@ class RunSpec:
     """`exact` (our own, inside the Locust process) or `csv` (Locust's files)."""
     group_ids: bool = False
     """Whether request names that differ only by ids are one name: `/users/123` → `/users/{id}`."""
+    data: tuple[DataFileSpec, ...] = ()
 
     @property
     def duration_s(self) -> float:
