@@ -13,11 +13,12 @@ http = get_asgi_application()
 # Below: modules that need Django to be set up.
 from apps.core.body import BodyLimit  # noqa: E402
 from apps.runs.routing import websocket_urlpatterns  # noqa: E402
+from apps.scenarios.data_room import room  # noqa: E402
 from apps.teams.sockets import ActorSocketMiddleware  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(http),
+        "http": BodyLimit(http, room),
         "websocket": ActorSocketMiddleware(URLRouter(websocket_urlpatterns)),
     }
 )

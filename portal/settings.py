@@ -22,6 +22,7 @@ environ.Env.read_env(str(BASE_DIR / ".env"))
 STATE_DIR = environment.own_folder("HATCHERY_STATE", BASE_DIR / "var")
 """Everything that outlives a process and is not in the database: SQLite file, artifacts, secret key, demo.json."""
 ARTIFACTS_DIR = Path(environment.text("HATCHERY_ARTIFACTS", str(STATE_DIR / "artifacts")))
+DATA_DIR = Path(environment.text("HATCHERY_DATA", str(STATE_DIR / "data")))
 RUNS_DIR = Path(environment.text("HATCHERY_RUNS", str(STATE_DIR / "runs")))
 """Private folders of Locust processes, one a run, removed when the run ends."""
 PUBLIC_URL = environment.origin("HATCHERY_URL", "http://localhost:8000")
@@ -167,6 +168,12 @@ CHANNEL_LAYERS = {
 
 KEEP_SECONDS_DAYS = environment.count("HATCHERY_KEEP_SECONDS_DAYS", 7)
 """Days after its end for which a run keeps its figures by the second; a team says how long it keeps coarser ones."""
+DATA_FILE_MB = environment.count("HATCHERY_DATA_FILE_MB", 200)
+"""Largest data file, in millions of bytes."""
+DATA_SCENARIO_MB = environment.count("HATCHERY_DATA_SCENARIO_MB", 1000)
+"""All data files of a scenario together, with the older versions that are kept."""
+DATA_FILES = environment.count("HATCHERY_DATA_FILES", 50)
+"""Data files of a scenario."""
 
 # --- people -------------------------------------------------------------------------------------------------------
 
@@ -210,6 +217,16 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         # Only our own process reads what a script wrote; no address leads to it without a view in between.
         "OPTIONS": {"location": ARTIFACTS_DIR, "base_url": None, "file_permissions_mode": 0o600},
+    },
+    "data": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        # Test data may hold accounts of test users: nobody else on the machine reads it.
+        "OPTIONS": {
+            "location": DATA_DIR,
+            "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
@@ -279,6 +296,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "apps.core.schema.add_errors"],
+    "ENUM_NAME_OVERRIDES": {"DataKindEnum": "apps.scenarios.models.DataKind"},
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

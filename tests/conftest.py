@@ -43,9 +43,11 @@ def pytest_configure() -> None:
     """Settings that only tests have. Set here too because the plugin may have read the settings before this file."""
     portal_settings.STATE_DIR = STATE_DIR
     portal_settings.ARTIFACTS_DIR = STATE_DIR / "artifacts"
+    portal_settings.DATA_DIR = STATE_DIR / "data"
     portal_settings.RUNS_DIR = STATE_DIR / "runs"
     storages: Any = portal_settings.STORAGES
     storages["artifacts"]["OPTIONS"]["location"] = portal_settings.ARTIFACTS_DIR
+    storages["data"]["OPTIONS"]["location"] = portal_settings.DATA_DIR
     portal_settings.STATIC_ROOT = STATE_DIR / "static"
     portal_settings.STATIC_ROOT.mkdir()
     # Look for a static file when it is asked for: every test client would otherwise read all of them first.

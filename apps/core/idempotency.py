@@ -18,6 +18,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -51,10 +52,15 @@ def idempotent(*, hide: tuple[str, ...] = ()) -> Callable[[Post], Post]:
                 return _replay(reserved)
             return _work(reserved, lambda: post(view, request, *args, **kwargs), hide)
 
-        wrapper.is_idempotent = True  # type: ignore[attr-defined] # the schema reads it
-        return cast(Post, wrapper)
+        return takes_key(cast(Post, wrapper))
 
     return decorate
+
+
+def takes_key(post: Post) -> Post:
+    """Marks a `post` that leaves what must be done once to an idempotent method, for the API's description."""
+    post.is_idempotent = True  # type: ignore[attr-defined]
+    return post
 
 
 def _reserve(request: Request) -> IdempotencyKey:
@@ -122,7 +128,17 @@ def _scope(request: Request) -> str:
 
 
 def _digest(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=_file_digest).encode()).hexdigest()
+
+
+def _file_digest(value: Any) -> list[str]:
+    """What tells one uploaded file from another. Raises TypeError for what is no file."""
+    if not isinstance(value, UploadedFile):
+        raise TypeError(f"{type(value).__name__} in the body of a request")
+    digest = hashlib.sha256()
+    for piece in value.chunks():
+        digest.update(piece)
+    return [str(value.name), digest.hexdigest()]
 
 
 def _in_progress() -> Conflict:

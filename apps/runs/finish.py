@@ -25,6 +25,8 @@ from apps.runs.reconcile import is_off, reconcile
 from apps.runs.recording import Recorder
 from apps.runs.rows import Key, endpoint_totals, tick_of
 from apps.runs.states import State, Verdict
+from apps.scenarios import data_store
+from apps.scenarios.models import DataFileVersion
 from workers import history
 from workers.diagnosis import Diagnosis
 from workers.outcome import Outcome, Reason
@@ -177,6 +179,19 @@ def delete_stray_files() -> int:
             storage.delete(f"{folders[run_id]}/{name}")
         storage.delete(folders[run_id])
     return len(strays)
+
+
+def delete_stray_data() -> int:
+    """Remove data files that neither a scenario nor a run refers to any more; returns how many contents."""
+    return data_store.tidy(pinned=_pinned_data)
+
+
+def _pinned_data(scenario_id: UUID) -> set[str]:
+    """Ids of the versions of data files that runs of a scenario may still refer to: all, while it has a run."""
+    if not Run.objects.filter(scenario_id=scenario_id).exists():
+        return set()
+    versions = DataFileVersion.objects.filter(file__scenario_id=scenario_id)
+    return {str(pk) for pk in versions.values_list("pk", flat=True)}
 
 
 def batched(ids: Sequence[UUID], size: int = 500) -> Iterator[Sequence[UUID]]:

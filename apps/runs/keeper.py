@@ -138,7 +138,8 @@ def _has_expired(now: datetime) -> Q:
 
 
 def _delete_strays() -> None:
-    try:
-        finish.delete_stray_files()
-    except OSError as error:
-        log.warning("files of deleted runs could not be removed: %s", error)
+    for delete in (finish.delete_stray_files, finish.delete_stray_data):
+        try:
+            delete()
+        except OSError as error:
+            log.warning("files that nobody refers to could not be removed: %s", error)

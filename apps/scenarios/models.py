@@ -1,4 +1,4 @@
-"""What to run: a scenario, its immutable script versions, and the load it asks for by default."""
+"""What to run: a scenario, its immutable script versions, its data files, and the load it asks for by default."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from apps.core.models import Tenanted
 from apps.teams.models import NAME_CHARS, Project
 
 NOTE_CHARS = 500
+DATA_NAME_CHARS = 100
 
 
 class LoadOptions(models.Model):
@@ -100,4 +101,100 @@ class ScenarioVersion(Tenanted):
         if not self._state.adding:
             raise TypeError("a scenario version never changes; make a new one")
         self.sha256 = hashlib.sha256(self.locustfile.encode()).hexdigest()
+        super().save(*args, **kwargs)
+
+
+class Distribution(models.TextChoices):
+    """Who gets which rows of a data file."""
+
+    SPLIT = "split", _("Split: each worker has rows of its own")
+    SHARED = "shared", _("Shared: all users take from all rows")
+    PER_USER = "per_user", _("One row a user: the first user has the first")
+
+
+class AtEnd(models.TextChoices):
+    """What a user gets when the rows are used up."""
+
+    RECYCLE = "recycle", _("Begin again")
+    STOP = "stop", _("Stop the user")
+
+
+class DataKind(models.TextChoices):
+    """How a data file is read."""
+
+    CSV = "csv", _("CSV")
+    JSON_LINES = "jsonl", _("JSON lines")
+    BINARY = "binary", _("Binary")
+
+
+class DataFile(Tenanted):
+    """A file that the script of a scenario reads its data from, under one name through all its versions."""
+
+    TEAM_PATH = "scenario__project__team_id"
+    PROJECT_PATH = "scenario__project_id"
+
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="data_files")
+    name = models.CharField(_("name"), max_length=DATA_NAME_CHARS)
+    distribution = models.CharField(_("distribution"), max_length=10, choices=Distribution.choices)
+    at_end = models.CharField(_("at the end"), max_length=10, choices=AtEnd.choices, default=AtEnd.RECYCLE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    """Set: only runs that pinned a version of it still read it; it goes for good when there are none."""
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scenario", "name"],
+                condition=models.Q(deleted_at=None),
+                name="data_file_name_once_a_scenario",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(distribution__in=Distribution.values), name="data_file_distribution_known"
+            ),
+            models.CheckConstraint(condition=models.Q(at_end__in=AtEnd.values), name="data_file_at_end_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DataFileVersion(Tenanted):
+    """One content of a data file. Never changed: what a run pinned can be read for as long as the run exists."""
+
+    TEAM_PATH = "file__scenario__project__team_id"
+    PROJECT_PATH = "file__scenario__project_id"
+
+    file = models.ForeignKey(DataFile, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField()
+    """Bytes."""
+    kind = models.CharField(max_length=10, choices=DataKind.choices)
+    rows = models.PositiveIntegerField()
+    """Without the header; 0 for a binary file."""
+    columns = models.JSONField(default=list, blank=True)
+    """Names in the header of a CSV; of JSON lines those of the first object."""
+    encoding = models.CharField(max_length=20, blank=True)
+    """`utf-8`, or `utf-8-sig` with a byte order mark; empty for a binary file."""
+    path = models.CharField(max_length=200)
+    """In the storage `data`. Versions of one project with the same content have the same."""
+    author = models.CharField(max_length=200)
+    """Label of the actor; outlives the account."""
+    author_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["file", "number"], name="data_version_number_once_a_file"),
+        ]
+        indexes = [models.Index(fields=["sha256"], name="data_version_sha256")]
+
+    def __str__(self) -> str:
+        return f"{self.file} v{self.number}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("a version of a data file never changes; make a new one")
         super().save(*args, **kwargs)

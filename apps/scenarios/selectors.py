@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from apps.core.errors import Missing
 from apps.scenarios import diff
-from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.scenarios.models import DataFileVersion, Scenario, ScenarioVersion
 from apps.teams import roles
 from apps.teams.access import list_for
 from apps.teams.actors import Actor
@@ -34,6 +34,13 @@ def newest_version(scenario: Scenario) -> ScenarioVersion:
 def history(scenario: Scenario) -> QuerySet[ScenarioVersion]:
     """All versions, newest first, without their texts."""
     return scenario.versions.defer("locustfile")
+
+
+def newest_data(scenario: Scenario) -> QuerySet[DataFileVersion]:
+    """The newest version of each data file, with its file, in the order of the names; `name` is that of the file."""
+    newer = DataFileVersion.objects.filter(file=OuterRef("file"), number__gt=OuterRef("number"))
+    rows = DataFileVersion.objects.filter(file__scenario=scenario, file__deleted_at=None)
+    return rows.exclude(Exists(newer)).select_related("file").annotate(name=F("file__name")).order_by("name")
 
 
 def comparison(versions: QuerySet[ScenarioVersion], old: str | None, new: str | None) -> dict[str, Any]:

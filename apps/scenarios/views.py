@@ -142,7 +142,11 @@ def delete(request: PageRequest, pk: UUID) -> HttpResponse:
         services.delete(scenario=scenario, by=request.actor)
         messages.success(request, _("“%(name)s” is deleted.") % {"name": scenario.name})
         return redirect("project", project.team.slug, project.slug)
-    counts = {"versions": scenario.versions.count(), "runs": scenario.runs.count()}
+    counts = {
+        "versions": scenario.versions.count(),
+        "runs": scenario.runs.count(),
+        "data_files": scenario.data_files.filter(deleted_at=None).count(),
+    }
     return _tab(request, scenario, "settings", counts, template="delete")
 
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import MutableMapping
 from datetime import timedelta
+from importlib import import_module
+from io import BytesIO
+from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import User
+from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import authentication, exceptions
@@ -32,6 +40,22 @@ def token_actor(authorization: str) -> Actor | None:
         return None
     _touch(token)
     return Actor(token=token)
+
+
+def early_actor(scope: MutableMapping[str, Any]) -> Actor | None:
+    """The actor of an HTTP request that no middleware has seen yet, by its ASGI scope: by token, or by session.
+
+    Says who sends it, for deciding how much of it to read. That they meant to send it (CSRF) is asked later.
+    """
+    request = ASGIRequest(scope, BytesIO())
+    if header := request.META.get("HTTP_AUTHORIZATION", ""):
+        return token_actor(header)
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not key:
+        return None
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = get_user(request)
+    return Actor(user=user) if isinstance(user, User) and user.is_active else None
 
 
 def reload_token(token: ApiToken) -> Actor | None:

@@ -8,7 +8,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from apps.core.errors import Invalid
+from apps.core.errors import HatcheryError
 from apps.teams.models import NAME_CHARS, Project, Team
 from apps.teams.roles import Scope
 
@@ -61,7 +61,7 @@ class TokenForm(forms.Form):
         return None if day is None else datetime.combine(day, time.max, UTC)
 
 
-def take_errors(form: forms.Form, refused: Invalid) -> None:
+def take_errors(form: forms.Form, refused: HatcheryError) -> None:
     """Show a service's refusal on the form that led to it."""
     for field, texts in refused.fields.items():
         for text in texts:

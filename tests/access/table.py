@@ -21,6 +21,8 @@ from tests.access.needs import Route, closed, logged_in, of_project, of_team, ow
 
 RUN = {"pk": "run.pk"}
 SCENARIO = {"pk": "scenario.pk"}
+DATA = {**SCENARIO, "name": "data.name"}
+API_DATA = {"ref": "scenario.pk", "name": "data.name"}
 PROJECT_PAGE = {"team_slug": "acme.slug", "project_slug": "shop.slug"}
 TEAM_PAGE = {"slug": "acme.slug"}
 
@@ -74,6 +76,13 @@ ROUTES: dict[str, Route] = {
     "t/<slug:team_slug>/<slug:project_slug>/scenarios/validate/": route(PROJECT_PAGE, post=of_project(SCENARIO_EDIT)),
     "scenarios/<uuid:pk>/": route(SCENARIO, get=of_project(), post=of_project(SCENARIO_EDIT)),
     "scenarios/<uuid:pk>/load/": route(SCENARIO, get=of_project(), post=of_project(SCENARIO_EDIT)),
+    "scenarios/<uuid:pk>/data/": route(SCENARIO, get=of_project(), post=of_project(SCENARIO_EDIT)),
+    "scenarios/<uuid:pk>/data/<str:name>/": route(DATA, get=of_project(), post=of_project(SCENARIO_EDIT)),
+    "scenarios/<uuid:pk>/data/<str:name>/delete/": route(
+        DATA, get=of_project(SCENARIO_EDIT), post=of_project(SCENARIO_EDIT)
+    ),
+    "scenarios/<uuid:pk>/data/<str:name>/restore/": route(DATA, post=of_project(SCENARIO_EDIT, version=1)),
+    "scenarios/<uuid:pk>/data/<str:name>/content": route(DATA, get=of_project()),
     "scenarios/<uuid:pk>/settings/": route(SCENARIO, get=of_project(), post=of_project(SCENARIO_EDIT)),
     "scenarios/<uuid:pk>/delete/": route(SCENARIO, get=of_project(SCENARIO_EDIT), post=of_project(SCENARIO_EDIT)),
     "scenarios/<uuid:pk>/versions/<int:number>/": route({**SCENARIO, "number": "version.number"}, get=of_project()),
@@ -110,6 +119,15 @@ ROUTES: dict[str, Route] = {
         {"ref": "scenario.pk", "number": "version.number"}, get=of_project()
     ),
     "api/v1/scenarios/<str:ref>/validate/": route({"ref": "scenario.pk"}, post=of_project(RUN_START)),
+    "api/v1/scenarios/<str:ref>/data/": route({"ref": "scenario.pk"}, get=of_project(), post=of_project(SCENARIO_EDIT)),
+    "api/v1/scenarios/<str:ref>/data/<str:name>/": route(
+        API_DATA, get=of_project(), patch=of_project(SCENARIO_EDIT, at_end="stop"), delete=of_project(SCENARIO_EDIT)
+    ),
+    "api/v1/scenarios/<str:ref>/data/<str:name>/versions/": route(
+        API_DATA, get=of_project(), post=of_project(SCENARIO_EDIT, version=1)
+    ),
+    "api/v1/scenarios/<str:ref>/data/<str:name>/content": route(API_DATA, get=of_project()),
+    "api/v1/scenarios/<str:ref>/data/<str:name>/preview/": route(API_DATA, get=of_project()),
     # --- REST: pools
     "api/v1/pools/": route(get=logged_in),
     "api/v1/pools/<str:ref>/": route({"ref": "pool.name"}, get=logged_in),

@@ -87,9 +87,10 @@ def test_runners_have_time_to_finish_a_run() -> None:
     assert seconds(SERVICES["runner"]["stop_grace_period"]) >= 3600
 
 
-def test_web_and_runners_share_the_artifacts() -> None:
-    folders = {SERVICES[name]["environment"]["HATCHERY_ARTIFACTS"] for name in ("runner", "web")}
-    assert folders == {"/data/artifacts"}
+def test_web_runners_and_keeper_share_artifacts_and_data_files() -> None:
+    for name in ("HATCHERY_ARTIFACTS", "HATCHERY_DATA"):
+        folders = {SERVICES[service]["environment"][name] for service in ("keeper", "runner", "web")}
+        assert len(folders) == 1 and folders.pop().startswith("/data/")
     assert SERVICES["runner"]["volumes"] == SERVICES["web"]["volumes"] == ["state:/data"]
 
 
