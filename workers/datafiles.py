@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from workers.spec import DataFileSpec
 
@@ -36,8 +35,7 @@ class RowTooLong(BadRow):
         super().__init__("row too long", line)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A row, the header, or a blank line."""
 
     raw: bytes
@@ -46,7 +44,7 @@ class Record:
     """Number of its first line, from 1."""
     offset: int
     """Bytes before it."""
-    cells: tuple[str, ...]
+    cells: list[str]
     """Of a CSV: each character stands for one byte (Latin-1), whatever the encoding. Empty for a blank line."""
 
     @property
@@ -127,7 +125,8 @@ class _Lines:
             yield (line if number else line.removeprefix(BOM)).decode("latin-1")
 
     def take(self, cells: list[str]) -> Record:
-        record = Record(b"".join(self._pending), self.line, self.offset, tuple(cells))
+        raw = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        record = Record(raw, self.line, self.offset, cells)
         self.line += len(self._pending)
         self.offset += self._size
         self._pending, self._size = [], 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -74,13 +75,14 @@ def kind_of(name: str) -> str:
 def inspect(source: IO[bytes], kind: str, *, limit_mb: int) -> Content:
     """Read the whole of it. Raises Invalid with the first thing that is wrong and its line, TooLarge."""
     counted = _Counted(source, limit_mb)
+    buffered = io.BufferedReader(counted, COPY_BYTES)
     rows, encoding = 0, ""
     columns: tuple[str, ...] = ()
     if kind == DataKind.BINARY:
-        while counted.read(COPY_BYTES):
+        while buffered.read(COPY_BYTES):
             pass
     else:
-        rows, columns = _read_rows(counted, kind)
+        rows, columns = _read_rows(buffered, kind)
         encoding = "utf-8-sig" if counted.begins_with_bom else "utf-8"
     if not counted.size:
         _refuse("file", "empty", _("The file is empty."))
@@ -94,8 +96,8 @@ def too_large(size: int, limit_mb: int) -> TooLarge:
     return TooLarge(sentence, fields={"file": [sentence]})
 
 
-class _Counted:
-    """A file that is read once, and what is known of it by then."""
+class _Counted(io.RawIOBase):
+    """A file that is read once through a buffer, and what is known of it by then."""
 
     def __init__(self, source: IO[bytes], limit_mb: int) -> None:
         self._source = source
@@ -108,23 +110,22 @@ class _Counted:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def read(self, size: int) -> bytes:
-        return self._count(self._source.read(size))
+    def readable(self) -> bool:
+        return True
 
-    def readline(self, size: int) -> bytes:
-        return self._count(self._source.readline(size))
-
-    def _count(self, piece: bytes) -> bytes:
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(len(buffer))
         if not self.size:
             self.begins_with_bom = piece.startswith(BOM)
         self.size += len(piece)
         self._digest.update(piece)
         if self.size > self._limit_mb * MB:
             raise too_large(self.size, self._limit_mb)
-        return piece
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
-def _read_rows(source: Any, kind: str) -> tuple[int, tuple[str, ...]]:
+def _read_rows(source: IO[bytes], kind: str) -> tuple[int, tuple[str, ...]]:
     """How many there are, and the names of the columns."""
     try:
         return _read_table(source) if kind == DataKind.CSV else _read_objects(source)
@@ -147,7 +148,7 @@ def _reason(reason: str) -> str:
     return reason
 
 
-def _read_table(source: Any) -> tuple[int, tuple[str, ...]]:
+def _read_table(source: IO[bytes]) -> tuple[int, tuple[str, ...]]:
     columns: tuple[str, ...] = ()
     rows = 0
     for record in records(source, DataKind.CSV):
@@ -190,7 +191,7 @@ def _refuse_width(record: Record, width: int) -> NoReturn:
     _refuse("file", "bad_row", sentence % {"line": record.line, "cells": len(record.cells), "width": width})
 
 
-def _read_objects(source: Any) -> tuple[int, tuple[str, ...]]:
+def _read_objects(source: IO[bytes]) -> tuple[int, tuple[str, ...]]:
     columns: tuple[str, ...] = ()
     rows = 0
     for record in records(source, DataKind.JSON_LINES):
@@ -212,7 +213,7 @@ def _read_objects(source: Any) -> tuple[int, tuple[str, ...]]:
 def parse_object(text: str) -> dict[str, Any] | None:
     """The JSON object in a line; None for anything else. NaN and Infinity are no JSON."""
     try:
-        found = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant)
+        found = _JSON.decode(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -220,6 +221,10 @@ def parse_object(text: str) -> dict[str, Any] | None:
 
 def _no_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
+"""Made once: `json.loads` with an option makes one for each line."""
 
 
 def _decode(record: Record) -> str:

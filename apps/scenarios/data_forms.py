@@ -10,11 +10,18 @@ from django.utils.translation import gettext_lazy
 
 from apps.scenarios.models import AtEnd, Distribution
 
+DISTRIBUTION_HELP = gettext_lazy(
+    "Split: each worker has rows of its own. Shared: all users take from all rows. One row a user: the first user has"
+    " the first row."
+)
+
 
 class DataSettingsForm(forms.Form):
     """Who gets which rows, and what comes after the last."""
 
-    distribution = forms.ChoiceField(label=gettext_lazy("Distribution"), choices=Distribution.choices)
+    distribution = forms.ChoiceField(
+        label=gettext_lazy("Distribution"), choices=Distribution.choices, help_text=DISTRIBUTION_HELP
+    )
     at_end = forms.ChoiceField(label=gettext_lazy("At the end"), choices=AtEnd.choices)
 
 
@@ -37,6 +44,7 @@ class DataUploadForm(forms.Form):
         label=gettext_lazy("Distribution"),
         required=False,
         choices=[("", gettext_lazy("As it is; a new file is split")), *Distribution.choices],
+        help_text=DISTRIBUTION_HELP,
     )
 
     @property

@@ -107,9 +107,9 @@ class ScenarioVersion(Tenanted):
 class Distribution(models.TextChoices):
     """Who gets which rows of a data file."""
 
-    SPLIT = "split", _("Split: each worker has rows of its own")
-    SHARED = "shared", _("Shared: all users take from all rows")
-    PER_USER = "per_user", _("One row a user: the first user has the first")
+    SPLIT = "split", _("Split over workers")
+    SHARED = "shared", _("Shared by all")
+    PER_USER = "per_user", _("One row a user")
 
 
 class AtEnd(models.TextChoices):

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('distribution', models.CharField(choices=[('split', 'Split: each worker has rows of its own'), ('shared', 'Shared: all users take from all rows'), ('per_user', 'One row a user: the first user has the first')], max_length=10, verbose_name='distribution')),
+                ('distribution', models.CharField(choices=[('split', 'Split over workers'), ('shared', 'Shared by all'), ('per_user', 'One row a user')], max_length=10, verbose_name='distribution')),
                 ('at_end', models.CharField(choices=[('recycle', 'Begin again'), ('stop', 'Stop the user')], default='recycle', max_length=10, verbose_name='at the end')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('deleted_at', models.DateTimeField(blank=True, null=True)),
