@@ -23,6 +23,7 @@ from workers.samples import (
     Tick,
 )
 from workers.spool import Spool
+from workers.swarm import WORDS
 from workers.values import MAX_COUNT, whole
 from workers.watch import Lateness, Stalls
 
@@ -89,7 +90,15 @@ class Source(Protocol):
 class Collector:
     """`poll` often; `finish` once the process has gone. Times are monotonic seconds."""
 
-    def __init__(self, source: Source, folder: RunFolder, spool: Spool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        folder: RunFolder,
+        spool: Spool,
+        clock: Callable[[], float],
+        on_word: Callable[[str, Mapping[str, Any]], None] = lambda kind, said: None,
+    ) -> None:
+        """`on_word` hears what the child says of other processes of the run (`swarm.WORDS`), as it stands there."""
         self.ready = False
         self.started_at: float | None = None
         self.final_at: float | None = None
@@ -103,6 +112,7 @@ class Collector:
         self._folder = folder
         self._spool = spool
         self._clock = clock
+        self._on_word = on_word
         self._events, self._event_lines, self._event_count = tail.FileTail(folder.events), tail.Lines(), 0
         self._log, self._log_lines, self._gate = tail.FileTail(folder.log), tail.Lines(), Gate()
         self._stalls, self._lateness = Stalls(), Lateness()
@@ -234,6 +244,8 @@ class Collector:
                 self.warn("stats_cleared")
             case {"kind": "collector_error"}:
                 self.warn("samples_lost")
+            case {"kind": str(kind)} if kind in WORDS:
+                self._on_word(kind, event)
 
     def _notice_silence(self) -> None:
         """Seconds come as long as the event loop turns, also of a target that hangs."""

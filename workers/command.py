@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.spec import RunSpec
+from workers.spec import MasterPart, RunSpec, WorkerPart
 
 LAUNCHER = Path(__file__).resolve().parent / "child" / "launch.py"
 LOCUSTFILE = "locustfile.py"
@@ -69,6 +69,11 @@ class RunFolder:
         return self.out / "samples"
 
     @property
+    def ids(self) -> Path:
+        """What the names of the files of the journal of IDs begin with, as `samples`."""
+        return self.out / "ids"
+
+    @property
     def failed(self) -> Path:
         """Failing requests, as examples."""
         return self.out / "failed.ndjson"
@@ -77,6 +82,11 @@ class RunFolder:
     def steering(self) -> Path:
         """Written by the supervisor, read by the child."""
         return self.out / "steering.json"
+
+    @property
+    def orders(self) -> Path:
+        """As `steering`, about the workers of a master."""
+        return self.out / "orders.json"
 
     @property
     def final(self) -> Path:
@@ -114,8 +124,20 @@ class RunFolder:
 
 def argv(spec: RunSpec, folder: RunFolder) -> list[str]:
     """The command line of a run. Text of a tenant stands only where it cannot be taken for an option."""
+    return [
+        *launcher(folder),
+        f"--locustfile={folder.locustfile}",
+        "--only-summary",
+        *(_worker_options(spec.part) if isinstance(spec.part, WorkerPart) else _test_options(spec, folder)),
+        *([f"--host={spec.host}"] if spec.host else []),
+        *_tag_option("--tags", spec.tags),
+        *_tag_option("--exclude-tags", spec.exclude_tags),
+    ]
+
+
+def _test_options(spec: RunSpec, folder: RunFolder) -> list[str]:
+    """Of the process that decides about users."""
     options = {
-        "--locustfile": str(folder.locustfile),
         "--users": str(spec.users),
         "--spawn-rate": f"{spec.spawn_rate:g}",
         "--run-time": f"{math.ceil(spec.duration_s)}s",
@@ -123,17 +145,27 @@ def argv(spec: RunSpec, folder: RunFolder) -> list[str]:
         "--csv": str(folder.out / "locust"),
         "--html": str(folder.report),
         "--exit-code-on-error": str(EXIT_CODE_ON_ERROR),
-        **({"--host": spec.host} if spec.host else {}),
     }
     return [
-        *launcher(folder),
         "--headless",
-        "--only-summary",
         *(["--csv-full-history"] if spec.collector != "exact" else []),
         *(f"{name}={value}" for name, value in options.items()),
-        *_tag_option("--tags", spec.tags),
-        *_tag_option("--exclude-tags", spec.exclude_tags),
+        *(_master_options(spec.part) if isinstance(spec.part, MasterPart) else []),
     ]
+
+
+def _master_options(part: MasterPart) -> list[str]:
+    port = 0 if part.ports is None else part.ports[0]
+    return [
+        "--master",
+        f"--master-bind-host={part.bind}",
+        f"--master-bind-port={port}",
+        f"--expect-workers={len(part.blocks)}",
+    ]
+
+
+def _worker_options(part: WorkerPart) -> list[str]:
+    return ["--worker", f"--master-host={part.master}", f"--master-port={part.port}"]
 
 
 def launcher(folder: RunFolder) -> list[str]:
@@ -143,14 +175,17 @@ def launcher(folder: RunFolder) -> list[str]:
 
 def environment(spec: RunSpec, folder: RunFolder, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The whole environment of the child: built from nothing, the tenant's variables first so that ours win."""
+    block = spec.own_block
     return {
         **spec.env,
         **bare_environment(folder, base),
         "HATCHERY_RUN_ID": spec.run_id,
-        "WORKER_OFFSET": "0",
-        "WORKER_COUNT": str(spec.users),
-        "WORKER_INDEX": "0",
-        "WORKER_TOTAL": "1",
+        "WORKER_OFFSET": str(block.offset),
+        "WORKER_COUNT": str(block.users),
+        "WORKER_INDEX": str(block.index),
+        "WORKER_TOTAL": str(spec.workers),
+        "ID_PREFIX": spec.ids.prefix,
+        "ID_WIDTH": str(spec.ids.width),
     }
 
 

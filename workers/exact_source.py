@@ -11,7 +11,7 @@ from workers.command import RunFolder
 from workers.exact import MAX_LINE_BYTES, Reader
 from workers.exact_samples import MAX_SAMPLE_BYTES, Samples
 from workers.samples import MAX_SAMPLES, EndpointTotals, FailureRow, FailureSample, FinalTotals, Tick
-from workers.totals import Totals
+from workers.totals import Error, Totals
 
 CLOCK_SECONDS = 600
 """How far the child's clock, which it read once, may be from ours, which may be set; other times were made up."""
@@ -20,11 +20,11 @@ CLOCK_SECONDS = 600
 class Rotation:
     """Lines of `<prefix>.1.ndjson`, `<prefix>.2.ndjson`, …; what has been read is removed once there is a next."""
 
-    def __init__(self, prefix: Path) -> None:
+    def __init__(self, prefix: Path, max_line_bytes: int = MAX_LINE_BYTES) -> None:
         self._prefix = prefix
         self._number = 1
         self._file = tail.FileTail(self._path(1))
-        self._lines = tail.Lines(MAX_LINE_BYTES)
+        self._lines = tail.Lines(max_line_bytes)
 
     def read(self) -> tuple[list[str], bool]:
         """Whole lines, and whether there was anything new at all."""
@@ -70,6 +70,10 @@ class ExactSource:
         self._told_requests = self._told_failures = 0
         self._told_errors: frozenset[int] = frozenset()
         self._waiting: list[FailureSample] = []
+
+    def error(self, index: int) -> Error:
+        """What an index in the ticks, or in the examples that were told, means."""
+        return self._reader.errors[index]
 
     @property
     def ended(self) -> bool:

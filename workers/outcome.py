@@ -53,6 +53,12 @@ class Reason(StrEnum):
     LOCUST_KILLED = "locust_killed"
     """Somebody else, or the kernel for lack of memory, ended it by a signal."""
     LOCUST_CRASHED = "locust_crashed"
+    WORKERS_MISSING = "workers_missing"
+    """Not all workers came before the test."""
+    WORKER_LOST = "worker_lost"
+    """One went in the middle of it, and that is the end of this test."""
+    MASTER_LOST = "master_lost"
+    """Of a worker: nobody leads the run any more."""
 
 
 @dataclass(frozen=True, slots=True)

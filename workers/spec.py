@@ -46,6 +46,66 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """What one Locust worker of a run may have: up to `users` users, numbered `offset + 1` to `offset + users`."""
+
+    index: int
+    offset: int
+    users: int
+
+    @property
+    def first(self) -> int:
+        return self.offset + 1
+
+    @property
+    def last(self) -> int:
+        return self.offset + self.users
+
+
+@dataclass(frozen=True, slots=True)
+class IdFormat:
+    """How a number becomes an ID: `prefix`, and `width` digits filled up with zeros."""
+
+    prefix: str = ""
+    width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Of the connections between the processes of one run: two key pairs of CurveZMQ, in Z85."""
+
+    server_public: str
+    server_secret: str
+    client_public: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPart:
+    """This process decides about users, and has none."""
+
+    keys: Keys
+    bind: str
+    """IP address to listen on."""
+    blocks: tuple[Block, ...]
+    """Of each of its workers."""
+    ports: tuple[int, int] | None = None
+    """The first and the last that may be listened on; None: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPart:
+    """This process has those users that its master tells it to."""
+
+    keys: Keys
+    master: str
+    """IP address or name."""
+    port: int
+    start: int = 1
+    """Of processes of the same index, the how-manieth."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataFileSpec:
     """A file that the script reads its data from, as the run pinned it."""
 
@@ -84,7 +144,27 @@ class RunSpec:
     """`exact` (our own, inside the Locust process) or `csv` (Locust's files)."""
     group_ids: bool = False
     """Whether request names that differ only by ids are one name: `/users/123` → `/users/{id}`."""
+    part: MasterPart | WorkerPart | None = None
+    """Of a run of several processes; None: this is the only one."""
+    block: Block | None = None
+    """The numbers of this process's users; None: from 1 on."""
+    blocks: tuple[Block, ...] = ()
+    """Of all processes of the run that have users, this one included."""
+    workers: int = 1
+    """How many processes of the run have users."""
+    ids_are_leased: bool = False
+    """Whether the numbers belong to this run alone while it goes on; else they are counted from 1."""
+    counters: str = ""
+    """File with the sequences of all IDs, which several processes share; empty: one in the run's own folder."""
+    ids: IdFormat = IdFormat()
+    clock_offset_s: float = 0.0
+    """What has to be added to this machine's clock so that it shows the database's time."""
     data: tuple[DataFileSpec, ...] = ()
+
+    @property
+    def own_block(self) -> Block:
+        """`block`, or what it is where nobody shares numbers out."""
+        return self.block or Block(0, 0, self.users)
 
     @property
     def duration_s(self) -> float:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from workers.identity import Summary
 from workers.samples import MAX_SAMPLES, EndpointTotals, ExceptionRow, FailureRow, FailureSample, Tick
 
 MAX_SPOOLED_WEIGHT = 500_000
@@ -52,6 +53,9 @@ class Sink(Protocol):
     def generator(self, cpu_percent: float, rss_bytes: int) -> None:
         """Load of the generator itself about every 2 s; 100 % is one core."""
 
+    def identity(self, summary: Summary) -> None:
+        """What the journal of IDs says so far (`workers.identity`); now and then, and at the end."""
+
 
 class Spool:
     """A sink that never raises. Call `flush` often; it delivers what it can and stops at the first failure."""
@@ -68,11 +72,14 @@ class Spool:
         self._samples: deque[FailureSample] = deque(maxlen=MAX_SAMPLES)
         self._totals: tuple[EndpointTotals, Sequence[EndpointTotals]] | None = None
         self._usage: tuple[float, int] | None = None
+        self._identity: Summary | None = None
         self.dropped_ticks = 0
 
     @property
     def empty(self) -> bool:
-        return not (self._events or self._ticks or self._lines or self._tables or self._samples)
+        return not (
+            self._events or self._ticks or self._lines or self._tables or self._samples or self._identity is not None
+        )
 
     @property
     def waiting_ticks(self) -> int:
@@ -102,6 +109,9 @@ class Spool:
 
     def generator(self, cpu_percent: float, rss_bytes: int) -> None:
         self._usage = (cpu_percent, rss_bytes)
+
+    def identity(self, summary: Summary) -> None:
+        self._identity = summary
 
     def flush(self) -> bool:
         """Whether all has been delivered. After a failure it tries again only a second later."""
@@ -140,6 +150,9 @@ class Spool:
         if self._usage is not None:
             usage, self._usage = self._usage, None
             self._sink.generator(*usage)
+        if self._identity is not None:
+            self._sink.identity(self._identity)
+            self._identity = None
 
 
 def _weight(tick: Tick) -> int:

@@ -1,6 +1,7 @@
 """Runs one load test from start to end in a Locust process of its own. Knows no Django.
 
-`supervise()` is all that others need; what it tells and asks them is in `spool.Sink` and `outcome.Control`.
+`supervise()` is all that others need for one; whoever has several at a time holds a `Supervision` of each. What they
+tell and ask is in `spool.Sink`, `outcome.Control` and, of the master of a run of several, `swarm.Swarm`.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from workers import command, launch, sandbox
-from workers.collector import Collector
+from workers.collector import DRAIN_SECONDS, Collector, Source
 from workers.command import RunFolder
 from workers.csv_source import CsvSource
 from workers.diagnosis import Diagnosis, diagnose_idle, diagnose_start, from_traceback
-from workers.exact_source import ExactSource
+from workers.exact_source import CLOCK_SECONDS, ExactSource
+from workers.identity import Reader
+from workers.identity_source import IdentitySource
 from workers.outcome import Control, Order, Outcome, Reason, reason_of
 from workers.process import LocustProcess
 from workers.samples import FinalTotals
 from workers.spec import RunSpec, Steering, check
 from workers.spool import Sink, Spool
+from workers.swarm import NoSwarm, Swarm
 
-__all__ = ["Control", "Order", "Outcome", "Patience", "Reason", "Sink", "supervise"]
+__all__ = ["Control", "Order", "Outcome", "Patience", "Reason", "Sink", "Supervision", "Swarm", "supervise"]
 
 POLL_SECONDS = 0.2
 ORDERS_SECONDS = 0.5
@@ -60,50 +64,80 @@ def supervise(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
     patience: Patience = Patience(),
+    source: Source | None = None,
+    swarm: Swarm | None = None,
+    open_data: launch.Open | None = None,
 ) -> Outcome:
     """Run `spec` in `folder` (new, or empty) until it has ended; returns when no process of it is left.
 
-    The folder stays: take `folder.artifacts` out of it, then remove it. Raises OSError when the process
-    cannot be started, and lets through what `sleep` or `clock` raise, after everything has been killed.
+    `source`: where its seconds come from, if not from files in `folder`. The folder stays: take `folder.artifacts` out
+    of it, then remove it. Raises OSError when the process cannot be started, and lets through what `sleep` or `clock`
+    raise, after everything has been killed.
     """
     problems = check(spec)
     if problems:
         return Outcome(Reason.REFUSED, diagnosis=Diagnosis("refused", " ".join(map(str, problems))), finished_at=now())
-    sandbox.protect_supervisor()
-    launch.prepare(spec, folder)
-    process = LocustProcess(
-        command.argv(spec, folder), command.environment(spec, folder), cwd=folder.script, log=folder.log
+    supervision = Supervision(
+        spec,
+        folder,
+        sink,
+        control,
+        clock=clock,
+        sleep=sleep,
+        now=now,
+        patience=patience,
+        source=source,
+        swarm=swarm,
+        open_data=open_data,
     )
-    try:
-        supervision = _Supervision(spec, folder, process, sink, control, clock, sleep, now, patience)
-        with closing(supervision.collector):
-            return supervision.run()
-    finally:
-        process.kill()
+    with closing(supervision):
+        while supervision.step():
+            sleep(POLL_SECONDS)
+        return supervision.conclude()
 
 
-class _Supervision:
+def _own_source(spec: RunSpec, folder: RunFolder, clock: Callable[[], float], now: Callable[[], float]) -> Source:
+    """`now`: the time of day as the child has it."""
+    return ExactSource(folder, clock, now) if spec.collector == "exact" else CsvSource(folder, now)
+
+
+class Supervision:
+    """Of one process, which the constructor starts. `step` often, until it says that there is none left; then
+    `conclude`. `close` ends all of it at any time."""
+
     def __init__(
         self,
         spec: RunSpec,
         folder: RunFolder,
-        process: LocustProcess,
         sink: Sink,
         control: Control,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-        now: Callable[[], float],
-        patience: Patience,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+        patience: Patience = Patience(),
+        source: Source | None = None,
+        swarm: Swarm | None = None,
+        identity: Reader | None = None,
+        open_data: launch.Open | None = None,
     ) -> None:
+        """`identity`: what reads the journal of IDs, if it has read those of processes before."""
         self.spec = spec
         self.folder = folder
-        self.process = process
         self.control = control
         self.clock, self.sleep, self.now = clock, sleep, now
         self.patience = patience
+        self.swarm = swarm or NoSwarm()
         self.spool = Spool(sink, clock)
-        source = ExactSource(folder, clock, now) if spec.collector == "exact" else CsvSource(folder, now)
-        self.collector = Collector(source, folder, self.spool, clock)
+        self.diagnosis: Diagnosis | None = None
+        self.orders_revision = 0
+        sandbox.protect_supervisor()
+        launch.prepare(spec, folder, open_data)
+        if source is None:
+            source = _own_source(spec, folder, clock, lambda: now() + spec.clock_offset_s)
+        self.collector = Collector(source, folder, self.spool, clock, self.swarm.word)
+        self.identity = IdentitySource(folder, identity or Reader(now() - CLOCK_SECONDS), clock, now)
+        self.process = self.start()
         self.began = self.steered_at = clock()
         self.steering = Steering(0, spec.duration_s)
         self.steering_trouble = ""
@@ -112,19 +146,42 @@ class _Supervision:
         self.orders_at = self.usage_at = self.began
         self.cpu_seconds = 0.0
 
-    def run(self) -> Outcome:
         self.spool.event("process_started", {"pid": self.process.pid})
-        while (exit_code := self.process.poll()) is None:
-            self.collector.poll()
-            self.obey()
-            self.watch_clock()
-            self.climb()
-            self.measure()
-            self.spool.flush()
-            self.sleep(POLL_SECONDS)
-        if self.ordered is Reason.FENCED:
-            return Outcome(Reason.FENCED, exit_code, finished_at=self.now())
-        return self.conclude(exit_code)
+
+    def start(self) -> LocustProcess:
+        spec, folder = self.spec, self.folder
+        environment = command.environment(spec, folder)
+        try:
+            return LocustProcess(command.argv(spec, folder), environment, cwd=folder.script, log=folder.log)
+        except BaseException:
+            self.collector.close()
+            raise
+
+    def close(self) -> None:
+        """Nothing of it is left afterwards."""
+        try:
+            self.process.kill()
+        finally:
+            self.collector.close()
+            self.identity.close()
+
+    def step(self) -> bool:
+        """Look at everything once; False when the process has ended."""
+        if self.process.poll() is not None:
+            return False
+        self.collector.poll()
+        self.follow_ids()
+        self.obey()
+        self.watch_clock()
+        self.climb()
+        self.measure()
+        self.spool.flush()
+        return True
+
+    def follow_ids(self) -> None:
+        self.identity.read()
+        if (summary := self.identity.summary_when_due()) is not None:
+            self.spool.identity(summary)
 
     def obey(self) -> None:
         if self.clock() < self.orders_at:
@@ -142,6 +199,7 @@ class _Supervision:
             case Order.FENCED:
                 self.kill(Reason.FENCED)
         self.steer()
+        self.direct()
 
     def steer(self) -> None:
         """Pass on what people want now; what could not be written is tried again."""
@@ -161,6 +219,21 @@ class _Supervision:
                 logger.warning("Run %s: it could not be steered; going on.", self.spec.run_id, exc_info=True)
             return
         self.steering, self.steered_at = wanted, self.clock()
+
+    def direct(self) -> None:
+        """Hear what becomes of the other processes of the run, and pass it on."""
+        wish = self.swarm.look()
+        if wish.end is not None and self.ordered is None:
+            self.diagnosis = wish.diagnosis
+            self.stop(wish.end)
+        if wish.orders is None or wish.orders.revision <= self.orders_revision:
+            return
+        try:
+            launch.write_orders(self.folder, wish.orders)
+        except OSError:
+            self.collector.warn("not_steered")
+        else:
+            self.orders_revision = wish.orders.revision
 
     def ask(self) -> Order:
         try:
@@ -214,10 +287,16 @@ class _Supervision:
         self.usage_at, self.cpu_seconds = self.clock(), usage.cpu_seconds
         self.spool.generator(percent, usage.rss_bytes)
 
-    def conclude(self, exit_code: int) -> Outcome:
+    def conclude(self) -> Outcome:
+        """Read what is left, hand it over, and say how it was. Once, when the process has ended."""
         collector = self.collector
+        self.swarm.end()
+        exit_code = self.process.poll() or 0
         finished_at = self.now()
+        if self.ordered is Reason.FENCED:
+            return Outcome(Reason.FENCED, exit_code, finished_at=finished_at)
         final = collector.finish()
+        self.finish_ids()
         if collector.said_exit_code is not None and final is not None and final.source == "final":
             exit_code = collector.said_exit_code  # it may have been killed on its way out
         reason = reason_of(
@@ -244,7 +323,16 @@ class _Supervision:
             dropped_ticks=self.spool.dropped_ticks + self.spool.waiting_ticks,
         )
 
+    def finish_ids(self) -> None:
+        deadline = self.clock() + DRAIN_SECONDS
+        while self.identity.read() and self.clock() < deadline:
+            pass
+        if (summary := self.identity.finish()) is not None:
+            self.spool.identity(summary)
+
     def diagnose(self, reason: Reason, exit_code: int, final: FinalTotals | None) -> Diagnosis | None:
+        if self.diagnosis is not None:
+            return self.diagnosis
         log = "\n".join(self.collector.log_tail)
         if reason is Reason.LOCUSTFILE_ERROR:
             message = f"Locust ended with exit code {exit_code} before the test began."

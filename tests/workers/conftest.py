@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from workers.command import RunFolder
+from workers.identity import Summary
 from workers.samples import EndpointTotals, ExceptionRow, FailureRow, FailureSample, Tick
 from workers.spec import RunSpec, Steering
 from workers.supervisor import Order, Outcome, Patience, supervise
@@ -95,6 +96,7 @@ class Memory:
     running: Sequence[EndpointTotals] = ()
     lines: list[str] = field(default_factory=list)
     usage: list[tuple[float, int]] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         self.events.append((kind, data))
@@ -113,6 +115,9 @@ class Memory:
 
     def log(self, lines: Sequence[str]) -> None:
         self.lines.extend(lines)
+
+    def identity(self, summary: Summary) -> None:
+        self.summaries.append(summary)
 
     def generator(self, cpu_percent: float, rss_bytes: int) -> None:
         self.usage.append((cpu_percent, rss_bytes))

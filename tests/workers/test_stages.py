@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from hypothesis import given
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.child.stages import Stage, ramp, stage_at, users_at
+from tests.workers.apart import said_by
+from workers.child.stages import ROUNDING, Stage, ramp, stage_at, users_at
 
 stages = st.lists(
     st.builds(Stage, st.floats(1, 100), st.integers(0, 1_000), st.floats(0.01, 1_000)), min_size=1, max_size=5
@@ -44,3 +49,46 @@ def test_users_change_no_faster_than_the_stage_says(profile: list[Stage], elapse
     first, last = stage_at(profile, elapsed), stage_at(profile, elapsed + 0.5)
     rates = [stage.spawn_rate for stage in profile[first : last + 1]]
     assert abs(after - before) <= sum(max(1, rate + 1) for rate in rates)
+
+
+# --- ramps of a master --------------------------------------------------------------------------------------------
+
+STEPS = """
+import json
+from workers.child.swarm.master import steps
+print(json.dumps([list(steps(now, then, rate)) for now, then, rate in json.loads(CASES)]))
+"""
+
+
+def steps_of(cases: list[tuple[int, int, float]]) -> list[list[tuple[int, float]]]:
+    """In an interpreter of its own: the master's module imports Locust."""
+    found = json.loads(said_by(f"CASES = {json.dumps(cases)!r}\n{STEPS}"))
+    return [[(users, pause) for users, pause in case] for case in found]
+
+
+def test_the_steps_of_a_master_are_those_of_a_ramp() -> None:
+    cases: list[tuple[int, int, float]] = []
+
+    @settings(max_examples=100, database=None, derandomize=True)
+    @given(st.integers(0, 300), st.integers(0, 300), st.floats(0.01, 100) | st.integers(1, 100).map(float))
+    def gather(now: int, then: int, rate: float) -> None:
+        cases.append((now, then, rate))
+
+    gather()
+    for (now, then, rate), steps in zip(cases, steps_of(cases), strict=True):
+        at, size = 0.0, max(1, math.floor(rate))
+        assert steps[-1] == (then, 0.0)
+        for users, pause in steps:
+            apart = abs(users - ramp(now, then, rate, at + ROUNDING))
+            assert apart <= (0 if rate.is_integer() else size), (now, then, rate)
+            assert pause == 0.0 or pause * rate == pytest.approx(size)
+            at += pause
+
+
+def test_a_master_makes_a_step_at_once_when_it_may() -> None:
+    assert steps_of([(0, 20, 100.0), (20, 5, 15.0), (7, 7, 1.0), (3, 0, 2.0)]) == [
+        [(20, 0.0)],
+        [(5, 0.0)],
+        [(7, 0.0)],
+        [(1, 1.0), (0, 0.0)],
+    ]

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.child.inbox import Inbox
 from workers.child.stages import Stage, users_at
-from workers.child.steering import CATCH_UP_SECONDS, Course, Inbox, Wish
+from workers.child.steering import CATCH_UP_SECONDS, Course, Wish, wish_of
 
 HOUR = 3600.0
 
@@ -163,7 +164,7 @@ def put(path: Path, **fields: Any) -> None:
 
 def test_it_hears_each_revision_once(tmp_path: Path) -> None:
     path = tmp_path / "steering.json"
-    inbox = Inbox(path)
+    inbox = Inbox(path, wish_of)
     assert inbox.read() is None
     put(path)
     assert inbox.read() == Wish(1, 60.0, 5, 2.5, False)
@@ -199,7 +200,7 @@ def test_it_hears_each_revision_once(tmp_path: Path) -> None:
 )
 def test_it_passes_over_what_nobody_can_want(tmp_path: Path, wrong: dict[str, Any]) -> None:
     path = tmp_path / "steering.json"
-    inbox = Inbox(path)
+    inbox = Inbox(path, wish_of)
     put(path, **wrong)
     assert inbox.read() is None
     put(path, revision=2)
@@ -208,7 +209,7 @@ def test_it_passes_over_what_nobody_can_want(tmp_path: Path, wrong: dict[str, An
 
 def test_it_passes_over_what_is_no_file_of_that_kind(tmp_path: Path) -> None:
     path = tmp_path / "steering.json"
-    inbox = Inbox(path)
+    inbox = Inbox(path, wish_of)
     path.mkdir()
     assert inbox.read() is None
     path.rmdir()

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -99,6 +100,13 @@ def test_it_tells_how_the_run_went(good: tuple[Ran, Counter[str]]) -> None:
     assert ran.outcome.warnings == {}
     assert ran.outcome.started_at is not None and ran.outcome.finished_at is not None
     assert ran.outcome.finished_at - ran.outcome.started_at == pytest.approx(4, abs=0.7)
+
+
+@pytest.mark.parametrize("collector", ["csv", "exact"])
+def test_a_clock_that_is_an_hour_behind_is_made_up_for(run: Runs, collector: str) -> None:
+    ran = run(run_time_s=2, clock_offset_s=3600.0, collector=collector)
+    assert ran.outcome.warnings == {} and ran.outcome.reason is Reason.RUN_TIME_OVER
+    assert ran.sink.got and all(abs(tick.t - time.time() - 3600) < 60 for tick in ran.sink.got)
 
 
 def test_it_lasts_as_long_as_asked(good: tuple[Ran, Counter[str]]) -> None:

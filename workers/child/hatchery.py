@@ -143,10 +143,12 @@ def data_row(name: str, user: Any = None, *, mode: str = "split", at_end: str = 
     asked. What the portal knows of the file comes before both. Raises DataFileError, and RuntimeError as `user_id`.
     """
     desk, files = _here()
-    mode, at_end = desk.backend.file_use(name) or (mode, at_end)
+    known = desk.backend.file_use(name)
+    mode, at_end = known or (mode, at_end)
     if mode not in MODES or at_end not in ENDS:
         raise ValueError(f"mode is one of {', '.join(MODES)}, and at_end one of {', '.join(ENDS)}.")
-    table = files.table(name, mode)
+    # What the portal hands out split is this worker's part already.
+    table = files.table(name, mode, cut=mode == "split" and known is None)
     if mode == "per_user":
         place = table.place_of(desk.backend.position(desk.user_id(user).number), at_end)
     else:
@@ -442,10 +444,10 @@ class _Rows:
 class _Table:
     """Which row comes next."""
 
-    def __init__(self, rows: _Rows, name: str, mode: str) -> None:
-        """Raises DataFileError when there is no row for this worker."""
+    def __init__(self, rows: _Rows, name: str, *, cut: bool) -> None:
+        """`cut`: only a part of the rows is this worker's. Raises DataFileError when there is none for it."""
         self.rows = rows
-        index, total = (_setting("WORKER_INDEX", 0), _setting("WORKER_TOTAL", 1)) if mode == "split" else (0, 1)
+        index, total = (_setting("WORKER_INDEX", 0), _setting("WORKER_TOTAL", 1)) if cut else (0, 1)
         self._first, self._end = (place * len(rows) // max(1, total) for place in (index, index + 1))
         if not self._first < self._end <= len(rows):
             raise DataFileError(f"{name}: of its {len(rows)} rows none is for worker {index} of {total}.")
@@ -474,12 +476,12 @@ class _Files:
         self._tables: dict[tuple[str, str], _Table] = {}
         self._opening = RLock()
 
-    def table(self, name: str, mode: str) -> _Table:
+    def table(self, name: str, mode: str, *, cut: bool) -> _Table:
         """Only who comes first reads the file, while others who want one wait."""
         if (name, mode) not in self._tables:
             with self._opening:
                 if (name, mode) not in self._tables:
-                    self._tables[name, mode] = _Table(_Rows(name, _pause), name, mode)
+                    self._tables[name, mode] = _Table(_Rows(name, _pause), name, cut=cut)
         return self._tables[name, mode]
 
 

@@ -71,8 +71,14 @@ class Identity(hatchery.Backend):
         self._process = os.getpid()
         self._is_over = self._is_broken = False
 
+    def have(self, spans: list[Span]) -> None:
+        """What this process begins with, should that be known only now; before the first user."""
+        self._spans = spans
+
     def numbers(self) -> Iterator[int]:
-        return itertools.chain.from_iterable(range(first, last + 1) for first, last in sorted(self._spans))
+        """Asked for when the first user comes, and not before."""
+        for first, last in sorted(self._spans):
+            yield from range(first, last + 1)
 
     def position(self, number: int) -> int:
         """Also of a number that this worker was lent."""

@@ -10,12 +10,14 @@ import gevent
 import gevent.lock
 import locust
 import locust.main
+import locust.stats
 
-from . import exact, patches, recorder
-from .exact import firing
+from . import exact, identity, patches, percentiles, recorder, roles, tally, wall
+from .exact import collector, failed, firing, intake, trim
+from .inbox import Inbox
 from .shape import Driver
 from .stages import Stage
-from .steering import Course, Inbox, Wish
+from .steering import Course, Wish, wish_of
 
 EXIT_STOPPED_BEFORE_START = 41
 RUN_TIME_TOLERANCE_SECONDS = 0.5
@@ -24,6 +26,7 @@ STEERING_SECONDS = 0.25
 
 def main(config: dict[str, Any]) -> None:
     patches.apply(**config["names"], group_ids=config["group_ids"])
+    wall.correct(config["clock_offset_s"], locust.stats, tally, percentiles, intake, failed, collector, trim)
     run = Run(config)
     run.listen()
     code = 1
@@ -49,7 +52,9 @@ class Run:
         self.collector: Any = None
         self.environment: Any = None
         self.driver: Driver | None = None
-        self.inbox = Inbox(Path(config["steering"]))
+        self.inbox = Inbox(Path(config["steering"]), wish_of)
+        self.identity = None if config["identity"] is None else identity.start(config["identity"])
+        self.role = roles.of(config, self.events.write, self.identity)
         self.own_shape = ""
         self.started: float | None = None
         self.ended: float | None = None
@@ -69,24 +74,26 @@ class Run:
         self.environment = environment
         self.own_shape = type(environment.shape_class).__name__ if environment.shape_class else ""
         _stop_once(environment.runner)
-        if not self.own_shape:
+        if self.role.decides and not self.own_shape:
             options = environment.parsed_options
             plain = Stage(self.run_time_s, options.num_users, options.spawn_rate)
             course = Course(self.stages or [plain], slopes=bool(self.stages))
-            self.driver = Driver(environment, course, self.report_steered)
-        if self.config.get("collector") == "exact":
+            self.driver = Driver(environment, course, self.report_steered, is_master=not self.role.has_users)
+        if self.role.has_users and self.config.get("collector") == "exact":
             self.collector = exact.start(self.config, environment, self.events)
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self.on_signal)
         names = [user_class.__name__ for user_class in environment.user_classes]
         self.events.write("ready", locust=locust.__version__, user_classes=names, own_shape=self.own_shape)
+        self.role.await_others(environment.runner)
 
     def on_test_start(self, **_: object) -> None:
         if self.started is not None:
             return
         self.started = time.monotonic()
         self.events.write("test_start")
-        gevent.spawn(self.watch, self.started)
+        if self.role.decides:
+            gevent.spawn(self.watch, self.started)
 
     def watch(self, started: float) -> None:
         """End the run when its time is over, which people may change, and hear what else they want."""
@@ -94,6 +101,7 @@ class Run:
             gevent.sleep(min(left, STEERING_SECONDS))
             if (wish := self.inbox.read()) is not None:
                 self.steer(wish)
+            self.role.look(self.environment.runner)
         self.stop()
 
     def steer(self, wish: Wish) -> None:
@@ -134,13 +142,16 @@ class Run:
         ended = self.ended or time.monotonic()
         if self.collector is not None:
             self.collector.finish()
+        if self.identity is not None:
+            self.identity.finish()
         document = {
             "stopped_by": self.stopped_by(ended - self.started),
             "elapsed_s": ended - self.started,
             "exit_code": exit_code,
             **recorder.final_totals(self.environment),
         }
-        recorder.write_atomically(self.final_path, document)
+        if self.role.decides:  # a worker has told all to its master
+            recorder.write_atomically(self.final_path, document)
         self.events.write("final", exit_code=exit_code)
 
     def stopped_by(self, elapsed_s: float) -> str:

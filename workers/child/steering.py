@@ -1,15 +1,11 @@
 """What people want of a running test, and how many users that means at each moment. Imports nothing of Locust's."""
 
-import json
 import math
-import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from .stages import Stage, ramp, stage_at, users_at
 
-MAX_FILE_BYTES = 64 * 1024
 MAX_USERS = 1_000_000
 CATCH_UP_SECONDS = 60.0
 """The longest way back to a plan of stages: the slope of its ramp says how fast users shall come, not how fast they may
@@ -24,31 +20,6 @@ class Wish(NamedTuple):
     users: int | None = None
     spawn_rate: float | None = None
     is_paused: bool = False
-
-
-class Inbox:
-    """The file in which the supervisor leaves the newest wish."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._revision = 0
-
-    def read(self) -> Wish | None:
-        """A wish that is newer than all before; None when there is none. Costs one look at the folder."""
-        try:
-            found = self._path.stat()
-            signature = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if signature == self._seen or found.st_size > MAX_FILE_BYTES or not stat.S_ISREG(found.st_mode):
-                return None
-            wish = _wish(json.loads(self._path.read_bytes()))
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            return None
-        self._seen = signature
-        if wish.revision <= self._revision:
-            return None
-        self._revision = wish.revision
-        return wish
 
 
 class _Leg(NamedTuple):
@@ -136,7 +107,7 @@ class Course:
         return self._stages[stage_at(self._stages, at)].users if wanted is None else wanted
 
 
-def _wish(said: Any) -> Wish:
+def wish_of(said: Any) -> Wish:
     """Raises ValueError, TypeError or KeyError for anything that the supervisor would not write."""
     revision, users, rate, is_paused = (said[name] for name in ("revision", "users", "spawn_rate", "is_paused"))
     if not _is_count(revision) or not isinstance(is_paused, bool) or not _is_amount(said["run_time_s"]):

@@ -1,0 +1,135 @@
+"""Who has the keys of a run may talk to its master, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workers.apart import said_by
+
+PREPARE = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, socket, zmq.green as zmq
+from locust.exception import RPCError
+from locust.rpc import Message, zmqrpc
+from workers.child.swarm import link
+
+def pair():
+    return [key.decode() for key in zmq.curve_keypair()]
+
+SERVER, SERVER_SECRET = pair()
+CLIENT, CLIENT_SECRET = pair()
+OF_MASTER = link.Keys(SERVER, CLIENT, server_secret=SERVER_SECRET)
+OF_WORKER = link.Keys(SERVER, CLIENT, client_secret=CLIENT_SECRET)
+strangers = []
+
+def serve(ports=None, keys=OF_MASTER):
+    return link.Server("127.0.0.1", 0, keys, ports, strangers.append)
+
+def heard(server, seconds=2.0):
+    with gevent.Timeout(seconds, False):
+        client_id, message = server.recv_from_client()
+        return client_id if isinstance(client_id, str) else client_id.decode(), message.type, message.data
+    return None
+
+def waited(what, seconds=5.0):
+    with gevent.Timeout(seconds, False):
+        while not what():
+            gevent.sleep(0.02)
+    return what()
+
+def call(server, keys, name="worker-0.1"):
+    client = link.Client("127.0.0.1", server.port, name, keys)
+    client.send(Message("client_ready", "2.0", name))
+    return client
+"""
+CASES = {
+    "with the keys": """
+server = serve()
+client = call(server, OF_WORKER)
+assert heard(server) == ("worker-0.1", "client_ready", "2.0")
+server.send_to_client(Message("ack", {"index": 0}, "worker-0.1"))
+assert client.recv().data == {"index": 0}
+assert strangers == []
+""",
+    "with a key of another run": """
+server = serve()
+other, other_secret = pair()
+stranger = call(server, link.Keys(SERVER, other, client_secret=other_secret))
+assert heard(server) is None and waited(lambda: strangers) and set(strangers) == {"127.0.0.1"}
+client = call(server, OF_WORKER, "worker-1.1")
+assert heard(server)[0] == "worker-1.1"
+""",
+    "for another master": """
+server = serve()
+other, _ = pair()
+stranger = call(server, link.Keys(other, CLIENT, client_secret=CLIENT_SECRET))
+assert heard(server) is None and waited(lambda: strangers)
+""",
+    "as Locust's own worker does": """
+server = serve()
+stranger = zmqrpc.Client("127.0.0.1", server.port, "worker-0.1")
+stranger.send(Message("client_ready", "2.0", "worker-0.1"))
+assert heard(server) is None and waited(lambda: strangers)
+""",
+    "without ZeroMQ": """
+server = serve()
+for _ in range(3):
+    with socket.create_connection(("127.0.0.1", server.port)) as caller:
+        caller.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        caller.settimeout(5)
+        said = caller.recv(1000)
+        assert len(said) <= 64 and CLIENT.encode() not in said  # the greeting of the protocol
+assert waited(lambda: len(strangers) >= 3) and heard(server, 0.2) is None
+""",
+    "again, over a new connection": """
+server = serve()
+first = call(server, OF_WORKER)
+assert heard(server)
+second = call(server, OF_WORKER)
+assert heard(server)
+server.send_to_client(Message("ack", 2, "worker-0.1"))
+assert second.recv().data == 2
+""",
+    "with more than a message may be": """
+server = serve()
+client = call(server, OF_WORKER)
+assert heard(server)
+client.send(Message("stats", b"x" * (link.MAX_MESSAGE_BYTES + 1), "worker-0.1"))
+assert heard(server) is None
+client.send(Message("stats", 1, "worker-0.1"))
+assert heard(server, 5)[2] == 1 and strangers == []
+""",
+    "where a port is taken": """
+first = serve()
+free = socket.create_server(("127.0.0.1", 0))
+taken = free.getsockname()[1]
+try:
+    serve((taken, taken))
+except RPCError as error:
+    assert "Address already in use" in str(error)
+else:
+    raise AssertionError("two of them listen there")
+""",
+    "on any port of a range": """
+base = next(port for port in range(20_000, 60_000, 10) if all(
+    socket.socket().connect_ex(("127.0.0.1", one)) for one in range(port, port + 3)))
+taken = socket.create_server(("127.0.0.1", base))
+found = serve((base, base + 2)).port
+assert found in (base + 1, base + 2)
+""",
+    "instead of Locust's own": """
+link.install(OF_MASTER, ports=None, on_stranger=strangers.append)
+server = zmqrpc.Server("127.0.0.1", 0)
+link.install(OF_WORKER, ports=None, on_stranger=strangers.append)
+client = zmqrpc.Client("127.0.0.1", server.port, "worker-0.1")
+assert isinstance(server, link.Server) and isinstance(client, link.Client)
+client.send(Message("client_ready", None, "worker-0.1"))
+assert heard(server)[1] == "client_ready"
+""",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_called(case: str) -> None:
+    assert said_by(PREPARE + CASES[case] + "\nprint('passed', flush=True)\nimport os; os._exit(0)") == "passed\n"
