@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from apps.core.api import CursorPages
 from apps.core.errors import Missing
 from apps.core.idempotency import idempotent
+from apps.pools import pools
 from apps.scenarios import load as loads
 from apps.scenarios import presentation, selectors, services, validate
 from apps.scenarios.models import Scenario, ScenarioVersion
@@ -65,7 +66,7 @@ class ScenarioList(generics.ListAPIView[Scenario]):
         given = dict(body.validated_data)
         project = get_by_ref(actor, Project, given.pop("project"), roles.SCENARIO_EDIT)
         script = Script(given.pop("locustfile"), given.pop("note", ""))
-        made = services.create(project=project, script=script, values=_values(given), by=actor)
+        made = services.create(project=project, script=script, values=_values(given, project), by=actor)
         location = reverse("api:scenario", args=[made.pk])
         return Response(_shown(actor, made), status=status.HTTP_201_CREATED, headers={"Location": location})
 
@@ -80,11 +81,11 @@ class ScenarioDetail(APIView):
 
     @extend_schema(request=ScenarioChange, responses=ScenarioOut)
     def patch(self, request: Request, ref: str) -> Response:
-        """Change name, description or load; what is left out stays. The script changes by a new version."""
+        """Change name, description, load or placement; what is left out stays. The script changes by a new version."""
         scenario = _scenario(request, ref, roles.SCENARIO_EDIT)
         body = ScenarioChange(data=request.data)
         body.is_valid(raise_exception=True)
-        services.update(scenario=scenario, changes=_values(body.validated_data), by=actor_of(request))
+        services.update(scenario=scenario, changes=_values(body.validated_data, scenario.project), by=actor_of(request))
         return Response(_shown(actor_of(request), scenario))
 
     @extend_schema(responses={204: None})
@@ -170,10 +171,12 @@ def _shown(actor: Actor, scenario: Scenario) -> dict[str, Any]:
     return presentation.scenario(selectors.listed(actor).get(pk=scenario.pk))
 
 
-def _values(given: dict[str, Any]) -> dict[str, Any]:
-    """What the services take, from what was sent. Raises Invalid for a load that cannot be read."""
+def _values(given: dict[str, Any], project: Project) -> dict[str, Any]:
+    """What the services take, from what was sent. Raises Invalid for a load that cannot be read, or no such pool."""
     parsed = loads.parse(given)
     if parsed.problems:
         loads.refuse(parsed.problems)
     rest = {name: value for name, value in given.items() if name not in loads.RAW_FIELDS}
+    if rest.get("pool") is not None:
+        rest["pool"] = pools.pool_for(project=project, ref=rest["pool"])
     return {**rest, **parsed.load}

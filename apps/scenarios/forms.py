@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.scenarios import load as loads
-from apps.scenarios import validate
+from apps.scenarios import placement, validate
 from apps.scenarios.models import NOTE_CHARS, Collector, LoadOptions, Scenario
+from apps.scenarios.placement_forms import PlacementForm, integer
 from apps.scenarios.rows import Cells, Column, RowsField, RowsWidget
 from apps.scenarios.services import DESCRIPTION_CHARS
 from apps.teams.models import NAME_CHARS
@@ -107,7 +108,7 @@ class LoadForm(forms.Form):
         texts = {name: cleaned.get(name, "") for name in ("host", "users", "spawn_rate", "run_time")}
         return {
             **texts,
-            "users": _integer(texts["users"]),
+            "users": integer(texts["users"]),
             "spawn_rate": _decimal(texts["spawn_rate"]),
             "stages": [_stage(row) for row in cleaned["stages"]],
             "tags": _words(cleaned.get("tags", "")),
@@ -140,8 +141,8 @@ class MeasuringForm(forms.Form):
         return {"collector": chosen, "group_ids": self.cleaned_data["group_ids"]}
 
 
-class ScenarioLoadForm(LoadForm, MeasuringForm):
-    """The tab Load: what a run asks for unless told otherwise, and how it is measured."""
+class ScenarioLoadForm(PlacementForm, LoadForm, MeasuringForm):
+    """The tab Load: what a run asks for unless told otherwise, where, and how it is measured."""
 
 
 class ScriptForm(forms.Form):
@@ -207,7 +208,17 @@ class NewScenarioForm(DetailsForm, ScriptForm, ScenarioLoadForm):
     """All of a scenario in one go."""
 
     note = None  # type: ignore[assignment]
-    field_order = ("name", "locustfile", "upload", *loads.RAW_FIELDS, "collector", "group_ids", "description")
+    field_order = (
+        "name",
+        "locustfile",
+        "upload",
+        *loads.RAW_FIELDS,
+        "pool",
+        *placement.FIELDS,
+        "collector",
+        "group_ids",
+        "description",
+    )
 
 
 def load_initial(options: LoadOptions) -> dict[str, Any]:
@@ -229,10 +240,6 @@ def measuring_initial(scenario: Scenario) -> dict[str, Any]:
     return {"collector": scenario.collector, "group_ids": scenario.group_ids}
 
 
-def _integer(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
-
-
 def _decimal(text: str) -> float | str:
     try:
         return float(text)
@@ -247,7 +254,7 @@ def _words(text: str) -> list[str]:
 def _stage(row: Cells) -> dict[str, Any]:
     return {
         "duration": row["duration"].strip(),
-        "users": _integer(row["users"].strip()),
+        "users": integer(row["users"].strip()),
         "spawn_rate": _decimal(row["spawn_rate"].strip()),
     }
 

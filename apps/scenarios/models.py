@@ -36,6 +36,33 @@ class LoadOptions(models.Model):
         abstract = True
 
 
+class OnLost(models.TextChoices):
+    """What becomes of a run when one of its Locust workers is lost."""
+
+    DEGRADE = "degrade", _("Go on with the others; the run is invalid")
+    REBALANCE = "rebalance", _("Start it again, or move its users to the others")
+    END = "end", _("End the run")
+
+
+class WhenFull(models.TextChoices):
+    """What becomes of a run for which there is no room now."""
+
+    WAIT = "wait", _("Wait until there is")
+    REFUSE = "refuse", _("Refuse it")
+
+
+class Placement(models.Model):
+    """On how much of a pool a run is spread. Held by a scenario as defaults and by a run as the values it used."""
+
+    workers = models.PositiveSmallIntegerField(_("workers"), default=1)
+    """Locust processes with users; 1: no master."""
+    on_lost = models.CharField(_("when a worker is lost"), max_length=10, choices=OnLost, default=OnLost.DEGRADE)
+    when_full = models.CharField(_("when there is no room"), max_length=10, choices=WhenFull, default=WhenFull.WAIT)
+
+    class Meta:
+        abstract = True
+
+
 class Collector(models.TextChoices):
     """Where live figures come from."""
 
@@ -43,7 +70,7 @@ class Collector(models.TextChoices):
     CSV = "csv", _("Locust's CSV files")
 
 
-class Scenario(LoadOptions, Tenanted):
+class Scenario(LoadOptions, Placement, Tenanted):
     """A named test of a project."""
 
     TEAM_PATH = "project__team_id"
@@ -56,6 +83,10 @@ class Scenario(LoadOptions, Tenanted):
     collector = models.CharField(_("collector"), max_length=10, choices=Collector.choices, default=Collector.EXACT)
     group_ids = models.BooleanField(_("group names that differ only by ids"), default=False)
     """`/users/123` and `/users/124` are then counted as `/users/{id}`."""
+    pool = models.ForeignKey(
+        "pools.WorkerPool", verbose_name=_("pool"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    """Where it runs when nobody says otherwise; None: in the default pool."""
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -66,6 +97,7 @@ class Scenario(LoadOptions, Tenanted):
             models.CheckConstraint(condition=models.Q(users__gte=1), name="scenario_users_positive"),
             models.CheckConstraint(condition=models.Q(spawn_rate__gt=0), name="scenario_spawn_rate_positive"),
             models.CheckConstraint(condition=models.Q(run_time_s__gt=0), name="scenario_run_time_positive"),
+            models.CheckConstraint(condition=models.Q(workers__gte=1), name="scenario_workers_positive"),
         ]
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ NUMBER_DIGITS = 20
 
 def listed(actor: Actor, permission: str = roles.VIEW) -> QuerySet[Scenario]:
     """Scenarios with project, team, and the number of the newest version as `version`."""
-    rows = list_for(actor, Scenario, permission).select_related("project__team")
+    rows = list_for(actor, Scenario, permission).select_related("project__team", "pool")
     return rows.annotate(version=Max("versions__number"))
 
 

@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from apps.core.names import NAME_CHARS
 from apps.core.serializers import RefOut, StrictSerializer, Text, WholeNumber
-from apps.scenarios.models import NOTE_CHARS
+from apps.scenarios.models import NOTE_CHARS, OnLost, WhenFull
+from apps.scenarios.placement import MAX_WORKERS
 from apps.scenarios.services import DESCRIPTION_CHARS
 
 REF_CHARS = 100
@@ -55,6 +56,17 @@ class LoadIn(StrictSerializer):
     tags = Anything(required=False, help_text="Run only tasks with one of these tags.")
     exclude_tags = Anything(required=False, help_text="Run no tasks with one of these tags.")
     env = Anything(required=False, help_text="Environment variables for the script.")
+    pool = Text(
+        max_length=REF_CHARS,
+        required=False,
+        allow_null=True,
+        help_text="Name of the worker pool; null: the default, whichever that is when a run starts.",
+    )
+    workers = WholeNumber(
+        required=False, min_value=1, max_value=MAX_WORKERS, help_text="Locust processes with users; 1: no master."
+    )
+    on_lost = serializers.ChoiceField(OnLost.choices, required=False, help_text="What happens when a worker is lost.")
+    when_full = serializers.ChoiceField(WhenFull.choices, required=False, help_text="What happens without room.")
     collector = Text(
         max_length=REF_CHARS,
         required=False,
@@ -118,6 +130,10 @@ class ScenarioOut(serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField())
     exclude_tags = serializers.ListField(child=serializers.CharField())
     env = serializers.DictField(child=serializers.CharField())
+    pool = serializers.CharField(allow_null=True, help_text="Null: the default, whichever that is when a run starts.")
+    workers = serializers.IntegerField(help_text="Locust processes with users.")
+    on_lost = serializers.ChoiceField(OnLost.choices)
+    when_full = serializers.ChoiceField(WhenFull.choices)
     collector = serializers.CharField(help_text="`exact` or `csv`.")
     group_ids = serializers.BooleanField()
     created_at = serializers.DateTimeField()

@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 from apps.core.errors import Conflict, Invalid
 from apps.core.names import clean_name, derive_slug
 from apps.scenarios import load as loads
-from apps.scenarios import validate
+from apps.scenarios import placement, validate
 from apps.scenarios.models import NOTE_CHARS, Collector, Scenario, ScenarioVersion
 from apps.teams import audit
 from apps.teams.actors import Actor
 from apps.teams.models import Project
 
 DESCRIPTION_CHARS = 2000
-CHANGEABLE = (*loads.FIELDS, "name", "description", "collector", "group_ids")
+CHANGEABLE = (*loads.FIELDS, *placement.FIELDS, "pool", "name", "description", "collector", "group_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def create(*, project: Project, script: Script, values: Mapping[str, Any], by: A
 
 @transaction.atomic
 def update(*, scenario: Scenario, changes: Mapping[str, Any], by: Actor) -> Scenario:
-    """Change name, description or the default load. Raises Invalid with the fields that are wrong."""
+    """Change name, description, the default load or its placement. Raises Invalid with the fields that are wrong."""
     before = {name: getattr(scenario, name) for name in CHANGEABLE}
     _apply(scenario, changes)
     changed = sorted(name for name in CHANGEABLE if getattr(scenario, name) != before[name])
@@ -111,7 +111,11 @@ def _apply(scenario: Scenario, values: Mapping[str, Any]) -> None:
         )
     given = {name: value for name, value in values.items() if name in loads.FIELDS}
     load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, given)
-    if problems := loads.check(load):
+    placed = {name: values.get(name, getattr(scenario, name)) for name in placement.FIELDS}
+    problems = loads.check(load) + placement.check(placed, users=load["users"])
+    if "pool" in values:  # one that was taken from the project since then stops no other change
+        problems += placement.check_pool(values["pool"], scenario.project)
+    if problems:
         loads.refuse(problems)
     for name, value in {**values, **load}.items():
         setattr(scenario, name, value)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import Invalid
+from apps.pools import pools
 from apps.scenarios import example, selectors, services, validate
 from apps.scenarios.forms import (
     DetailsForm,
@@ -24,6 +25,7 @@ from apps.scenarios.forms import (
     measuring_initial,
 )
 from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.scenarios.placement_forms import placement_initial
 from apps.scenarios.services import Script
 from apps.teams import roles
 from apps.teams.access import get_for, list_for, may
@@ -53,10 +55,11 @@ def index(request: PageRequest) -> HttpResponse:
 def new(request: PageRequest, team_slug: str, project_slug: str) -> HttpResponse:
     """Paste a script, take the example, or upload a file."""
     project = get_for(request.actor, Project, roles.SCENARIO_EDIT, team__slug=team_slug, slug=project_slug)
-    form = NewScenarioForm(request.POST or None, request.FILES or None, initial=_initial(request))
+    usable = pools.usable_by(project)
+    form = NewScenarioForm(request.POST or None, request.FILES or None, pools=usable, initial=_initial(request))
     if request.method == "POST" and form.is_valid():
         words = {name: form.cleaned_data[name] for name in ("name", "description")}
-        values = {**form.load, **form.measuring, **words}
+        values = {**form.load, **form.placed, **form.measuring, **words}
         script = Script(form.cleaned_data["locustfile"])
         try:
             scenario = services.create(project=project, script=script, values=values, by=request.actor)
@@ -104,9 +107,11 @@ def load(request: PageRequest, pk: UUID) -> HttpResponse:
     """The tab Load: what a run asks for unless told otherwise."""
     wanted = roles.SCENARIO_EDIT if request.method == "POST" else roles.VIEW
     scenario = get_for(request.actor, Scenario, wanted, pk=pk)
-    form = ScenarioLoadForm(request.POST or None, initial={**load_initial(scenario), **measuring_initial(scenario)})
+    initial = {**load_initial(scenario), **placement_initial(scenario), **measuring_initial(scenario)}
+    form = ScenarioLoadForm(request.POST or None, pools=pools.usable_by(scenario.project), initial=initial)
     if request.method == "POST" and form.is_valid():
-        services.update(scenario=scenario, changes={**form.load, **form.measuring}, by=request.actor)
+        changes = {**form.load, **form.placed, **form.measuring}
+        services.update(scenario=scenario, changes=changes, by=request.actor)
         messages.success(request, _("The load is saved; the next run starts with it."))
         return redirect("scenarios:load", pk)
     newest = scenario.versions.first()
@@ -202,4 +207,4 @@ def _wants_example(request: PageRequest) -> bool:
 def _initial(request: PageRequest) -> dict[str, Any]:
     fresh = Scenario()
     load = example.initial() if _wants_example(request) else load_initial(fresh)
-    return {**measuring_initial(fresh), **load}
+    return {**measuring_initial(fresh), **placement_initial(fresh), **load}

@@ -437,10 +437,12 @@ def test_what_is_deleted_stays_for_as_long_as_a_run_refers_to_it(scenario: Scena
 
 def test_the_keepers_tidying_leaves_what_runs_may_need(version: ScenarioVersion) -> None:
     scenario = version.scenario
-    data_services.delete(file=add(scenario).file, by=BY)
+    file = add(scenario).file
+    run = factories.RunFactory.create(scenario=scenario, version=version, data=data_services.pin(scenario))
+    factories.RunFactory.create(scenario=scenario, version=version)  # of before the file
+    data_services.delete(file=file, by=BY)
     DataFile.objects.update(deleted_at=timezone.now() - timedelta(hours=2))
     age(*stored(scenario.project))
-    run = factories.RunFactory.create(scenario=scenario, version=version)
     assert finish.delete_stray_data() == 0
     Run.objects.filter(pk=run.pk).delete()
     assert finish.delete_stray_data() == 1
