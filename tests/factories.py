@@ -15,7 +15,7 @@ from django.test import Client
 from factory.django import DjangoModelFactory
 
 from apps.pools.models import LOCAL, Runner, Standing, WorkerHost, WorkerPool
-from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent
+from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent, RunWorker
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import ApiToken, Membership, Project, Team
 from apps.teams.roles import Role, Scope
@@ -159,6 +159,20 @@ class RunFactory(DjangoModelFactory[Run]):
     users = 5
     spawn_rate = 5
     run_time_s = 10
+
+
+class RunWorkerFactory(DjangoModelFactory[RunWorker]):
+    """One that is wanted, on a host of its own."""
+
+    class Meta:
+        model = RunWorker
+
+    run = factory.SubFactory(RunFactory)
+    index = 0
+    host = factory.SubFactory(HostFactory)
+    host_name = factory.SelfAttribute("host.name")
+    users = 5
+    offset = 0
 
 
 class RunEventFactory(DjangoModelFactory[RunEvent]):

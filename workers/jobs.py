@@ -7,29 +7,35 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from apps.core.clock import db_now
 from apps.core.ids import is_uuid
-from apps.runs import finish, services
+from apps.pools.models import Runner, WorkerHost
+from apps.pools.telemetry import compare_clocks
+from apps.runs import finish, placing, services
 from apps.runs.blocks import BadBlock
-from apps.runs.lease import RENEW_SECONDS, Fenced, Lease, claim
-from apps.runs.models import Run
+from apps.runs.lease import RENEW_SECONDS, Fenced, Lease
+from apps.runs.models import Run, RunWorker
 from apps.runs.notify import held_line
 from apps.runs.recording import Recorder
+from apps.runs.sharing import claim_share
 from apps.runs.sink import RunSink
-from apps.runs.states import TERMINAL, State
+from apps.runs.states import TERMINAL, State, WorkerState
 from apps.scenarios.models import Collector
+from workers import leadership, share
 from workers import spec as engine
 from workers.command import RunFolder
 from workers.folders import remove_tree
 from workers.outcome import Order, Outcome, Reason
+from workers.share_control import ShareControl
 from workers.supervisor import supervise
 
 log = logging.getLogger(__name__)
@@ -78,8 +84,13 @@ class Control:
 
 
 def execute_run(run_id: str) -> None:
-    """Carry out one queued run from claim to end. Quietly does nothing when somebody else has it."""
-    lease = claim(UUID(run_id), runner=os.environ.get("RQ_WORKER_ID", "").rpartition(".")[0])
+    """Carry out one queued run from claim to end. Quietly does nothing when somebody else has it, or it has to wait."""
+    me = _runner()
+    try:
+        lease = placing.take(UUID(run_id), runner=me.name, host=me.host)
+    except placing.Elsewhere as other:
+        services.ring_host_for_run(UUID(run_id), other.host_id)
+        return
     if lease is None:
         return
     control = Control(lease)
@@ -87,7 +98,7 @@ def execute_run(run_id: str) -> None:
     folder = RunFolder(Path(settings.RUNS_DIR) / f"{run_id}.{lease.fence}")
     try:
         with held_line():
-            _carry_out(lease, control, folder)
+            _carry_out(lease, control, folder, me.host)
     except Fenced:
         # Its folder is left to `sweep`, which keeps what is in it if the run was declared lost.
         log.warning("run %s belongs to somebody else now; left", run_id)
@@ -96,6 +107,32 @@ def execute_run(run_id: str) -> None:
         log.exception("run %s could not be carried out", run_id)
         _give_up(lease)
     remove_tree(folder.path)
+
+
+def execute_workers(run_id: str, host_id: str) -> None:
+    """Own the Locust workers that a run has on a host, to their end. Does nothing when somebody else does."""
+    me = _runner()
+    taken = claim_share(UUID(run_id), UUID(host_id), runner=me.name)
+    if taken is None:
+        return
+    control = ShareControl(taken)
+    signal.signal(signal.SIGTERM, control.leave)
+    try:
+        with held_line():
+            share.owner_of(taken, control, clock_offset_s=_clock_offset_s()).own()
+    except Fenced:
+        log.warning("the workers of run %s belong to nobody here any more; left", run_id)
+
+
+def _runner() -> Runner:
+    """The runner that this process was forked from. Raises Runner.DoesNotExist."""
+    name = os.environ.get("RQ_WORKER_ID", "").rpartition(".")[0]
+    return Runner.objects.select_related("host__pool").get(name=name)
+
+
+def _clock_offset_s() -> float:
+    """What has to be added to this machine's clock so that it shows the database's time."""
+    return -compare_clocks().ahead
 
 
 def sweep(folders: Path | None = None, *, held: Collection[str] = ()) -> int:
@@ -109,7 +146,8 @@ def sweep(folders: Path | None = None, *, held: Collection[str] = ()) -> int:
 
 
 def _sweep(path: Path) -> bool:
-    run_id, _dot, fence = path.name.rpartition(".")
+    run_id, _dot, place = path.name.rpartition(".")
+    fence, _dash, of_worker = place.partition("-")  # see `share.Owner`
     if not is_uuid(run_id) or not path.is_dir():
         return False  # not ours
     run = Run.objects.filter(pk=run_id).only("id", "state", "fence", "collector", "last_seq").first()
@@ -117,7 +155,7 @@ def _sweep(path: Path) -> bool:
     if run is not None and is_last:
         if run.state not in TERMINAL:
             return False
-        if not run.artifacts.exists():
+        if not of_worker and not run.artifacts.exists():
             _keep_what_is_left(run, RunFolder(path))
     return remove_tree(path)
 
@@ -135,23 +173,51 @@ def artifact_files(folder: RunFolder, *, with_history: bool) -> dict[str, Path]:
     return {name: path for name, path in files.items() if with_history or path != folder.history}
 
 
-def _carry_out(lease: Lease, control: Control, folder: RunFolder) -> None:
-    run = Run.objects.select_related("version").get(pk=lease.run_id)
-    spec = services.to_spec(run)
+def _carry_out(lease: Lease, control: Control, folder: RunFolder, host: WorkerHost) -> None:
+    run = Run.objects.select_related("version", "pool").get(pk=lease.run_id)
+    spec = replace(services.to_spec(run), clock_offset_s=_clock_offset_s())
     if run.stop_requested_at or run.abort_requested_at:
         reason = Reason.ABORT_REQUESTED if run.abort_requested_at else Reason.STOP_REQUESTED
-        lease.move(State.STOPPED, reason=reason, by=run.stopped_by, finished_at=timezone.now())
+        placing.end(lease, State.STOPPED, reason=reason, by=run.stopped_by, finished_at=db_now())
         return
     if problems := engine.check(spec):
         diagnosis = {"code": "refused", "message": " ".join(map(str, problems)), "line": None, "traceback": ""}
-        lease.move(State.FAILED, reason=Reason.REFUSED, diagnosis=diagnosis, finished_at=timezone.now())
+        placing.end(lease, State.FAILED, reason=Reason.REFUSED, diagnosis=diagnosis, finished_at=db_now())
         return
     lease.move(State.STARTING)
-    recorder = Recorder(lease)
-    outcome = supervise(spec, folder, sink=RunSink(recorder), control=control, clock=time.monotonic, sleep=time.sleep)
+    if run.worker_rows.count() > 1:
+        recorder, outcome = leadership.lead(run, lease, spec, folder, control, host)
+    else:
+        recorder, outcome = _alone(run, lease, spec, folder, control)
     if outcome.reason is Reason.FENCED:
         raise Fenced
     _finish(lease, recorder, folder, outcome)
+
+
+def _alone(
+    run: Run, lease: Lease, spec: engine.RunSpec, folder: RunFolder, control: Control
+) -> tuple[Recorder, Outcome]:
+    """A run of one process, which is its own worker."""
+    workers = RunWorker.objects.filter(run_id=lease.run_id)
+    for row in workers:
+        block = engine.Block(row.index, row.offset, row.users)
+        spec = replace(spec, block=block, ids_are_leased=run.pool.has_ids)
+    now = db_now()
+    workers.update(
+        state=WorkerState.READY, starts=1, started_at=now, clock_offset_ms=round(spec.clock_offset_s * 1000, 1)
+    )
+    recorder = Recorder(lease)
+    try:
+        outcome = supervise(spec, folder, sink=RunSink(recorder), control=control, open_data=services.open_data(run))
+    finally:
+        _persistently(lambda: _note_end(lease))
+    return recorder, outcome
+
+
+def _note_end(lease: Lease) -> None:
+    """Its process is gone, whatever becomes of the run; unless somebody else has begun it anew."""
+    mine = RunWorker.objects.filter(run_id=lease.run_id, run__fence=lease.fence)
+    mine.update(state=WorkerState.ENDED, ended_at=db_now(), is_closed=True)
 
 
 def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcome) -> None:
@@ -167,7 +233,7 @@ def _finish(lease: Lease, recorder: Recorder, folder: RunFolder, outcome: Outcom
         fields = finish.file_results(recorder, outcome)
         fields["diagnosis"] = finish.diagnosis(outcome.diagnosis)
         run = Run.objects.get(pk=lease.run_id)
-        doubt = finish.doubts(run, fields, outcome)
+        doubt = finish.doubts(run, fields, outcome, finish.heard_of_workers(run.pk))
         finish.end(lease, reason=outcome.reason, fields=fields, doubt=doubt)
 
     _persistently(write)
@@ -206,6 +272,6 @@ def _give_up(lease: Lease) -> None:
     """Our own fault: say so on the run instead of leaving it to the keeper."""
     diagnosis = {"message": _("Hatchery could not carry out this run; its log has the details."), "line": None}
     try:
-        lease.move(State.FAILED, reason="runner_error", diagnosis=diagnosis, finished_at=timezone.now())
+        placing.end(lease, State.FAILED, reason="runner_error", diagnosis=diagnosis, finished_at=db_now())
     except (Fenced, DatabaseError):
         log.exception("run %s is left to the keeper", lease.run_id)

@@ -145,6 +145,27 @@ def merge_at_once(cells: Sequence[Cell]) -> Cell:
     return replace(merged, requests_low=_SAME, requests_high=_SAME, failures_high=_SAME)
 
 
+def across(rows: Sequence[Row]) -> Row:
+    """One row for those of the same second of several workers: together they are the run."""
+    if len(rows) == 1:
+        return rows[0]
+    by_endpoint: dict[int, list[Cell]] = {}
+    for row in rows:
+        for cell in row.cells:
+            by_endpoint.setdefault(cell.endpoint, []).append(cell)
+    return Row(
+        seq=rows[0].seq,
+        t=rows[0].t,
+        users=sum(row.users for row in rows),
+        seconds=max(row.seconds for row in rows),
+        cells=tuple(merge_at_once(by_endpoint[index]) for index in sorted(by_endpoint, key=in_order)),
+        users_low=sum(row.users_low for row in rows),
+        health=_health_across([row.health for row in rows if row.health is not None]),
+        classes=tuple(sum(counts) for counts in zip_longest(*(row.classes for row in rows), fillvalue=0)),
+        errors=_merge_errors(rows),
+    )
+
+
 def _merge_rows(rows: list[Row], start: int, step_s: int) -> Row:
     if len(rows) == 1:
         return replace(rows[0], t=start)
@@ -180,6 +201,17 @@ def _merge_health(known: list[Health]) -> Health | None:
     values = {name: [value for one in known if (value := getattr(one, name)) is not None] for name in Health.__slots__}
     return Health(**{
         name: (max(found) if name in worst else found[-1]) if found else None for name, found in values.items()
+    })  # fmt: skip
+
+
+def _health_across(known: list[Health]) -> Health | None:
+    """What several load generators have together is the sum; of the others the worst counts."""
+    if not known:
+        return None
+    added = ("target_users", "in_flight", "rss_bytes", "open_files")
+    values = {name: [value for one in known if (value := getattr(one, name)) is not None] for name in Health.__slots__}
+    return Health(**{
+        name: (sum(found) if name in added else max(found)) if found else None for name, found in values.items()
     })  # fmt: skip
 
 

@@ -40,7 +40,16 @@ PUBLIC_FILES = frozenset(
         "locust.log",
     }
 )
-"""What REST serves of a run."""
+"""What REST serves of any run."""
+WORKER_LOG = re.compile(r"worker-\d{1,5}\.log", re.ASCII)
+"""Of a run of several workers, what each of them has logged."""
+
+
+def is_public(name: str) -> bool:
+    """Whether REST serves a file of this name."""
+    return name in PUBLIC_FILES or WORKER_LOG.fullmatch(name) is not None
+
+
 MAX_CELL_CHARS = 1024 * 1024
 csv.field_size_limit(MAX_CELL_CHARS)
 SANDBOX = ["allow-scripts"]

@@ -15,18 +15,17 @@ from uuid import UUID
 from django.core.files.base import File
 from django.core.files.storage import storages
 from django.db import transaction
-from django.utils import timezone
 
+from apps.core.clock import db_now
 from apps.core.ids import is_uuid
-from apps.runs import tiers
+from apps.runs import placing, tiers
 from apps.runs.lease import Lease
-from apps.runs.models import Artifact, Endpoint, Run
+from apps.runs.models import Artifact, Endpoint, Run, RunEvent
 from apps.runs.reconcile import is_off, reconcile
 from apps.runs.recording import Recorder
 from apps.runs.rows import Key, endpoint_totals, tick_of
 from apps.runs.states import State, Verdict
 from apps.scenarios import data_store
-from apps.scenarios.models import DataFileVersion
 from workers import history
 from workers.diagnosis import Diagnosis
 from workers.outcome import Outcome, Reason
@@ -36,6 +35,7 @@ from workers.tail import open_regular
 log = logging.getLogger(__name__)
 
 MAX_ARTIFACT_BYTES = 512 * 1024 * 1024
+LOSS_WARNINGS = frozenset({"worker_lost", "worker_away", "worker_restarted"})
 GAP_WARNINGS = frozenset({"collector_stalled", "collector_stopped", "bad_rows", "samples_lost"})
 """Warnings of the engine that mean: what it could read is not all there was."""
 
@@ -100,21 +100,29 @@ def write_history(run_id: UUID, folder: Path, *, renew: Callable[[], object]) ->
 
 
 def _ticks(run_id: UUID, names: Mapping[int, Key], renew: Callable[[], object]) -> Iterator[Tick]:
-    for place, row in enumerate(tiers.each(run_id, 1)):
+    for place, row in enumerate(tiers.each_second(run_id)):
         if place % RENEW_EVERY_ROWS == 0:
             renew()
         yield tick_of(row, names)
 
 
-def doubts(run: Run, fields: Mapping[str, Any], outcome: Outcome) -> list[str]:
-    """Codes of `states.INVALID_REASONS` that apply, the weightiest first. Pure."""
+def heard_of_workers(run_id: UUID) -> frozenset[str]:
+    """Codes of the warnings about the workers of a run, and of theirs."""
+    found = RunEvent.objects.filter(run_id=run_id, kind="warning").values_list("data", flat=True)
+    return frozenset(str(data.get("code")) for data in found if "worker" in data)
+
+
+def doubts(run: Run, fields: Mapping[str, Any], outcome: Outcome, heard: frozenset[str] = frozenset()) -> list[str]:
+    """Codes of `states.INVALID_REASONS` that apply, the weightiest first; `heard` of the workers. Pure."""
     result = fields["reconciliation"]
+    warned = heard | set(outcome.warnings)
     found = {
         "no_final_totals": result["source"] != "final",
         "counts_differ": is_off(result) and not _has_cleared(outcome, result),
-        "collector_gap": outcome.dropped_ticks > 0 or not GAP_WARNINGS.isdisjoint(outcome.warnings),
+        "worker_lost": not LOSS_WARNINGS.isdisjoint(heard),
+        "collector_gap": outcome.dropped_ticks > 0 or not GAP_WARNINGS.isdisjoint(warned),
         "users_not_reached": _had_its_time(run, outcome) and run.peak_users < run.users,
-        "generator_cpu": "generator_cpu" in outcome.warnings,
+        "generator_cpu": "generator_cpu" in warned,
     }
     return [code for code, applies in found.items() if applies]
 
@@ -187,11 +195,9 @@ def delete_stray_data() -> int:
 
 
 def _pinned_data(scenario_id: UUID) -> set[str]:
-    """Ids of the versions of data files that runs of a scenario may still refer to: all, while it has a run."""
-    if not Run.objects.filter(scenario_id=scenario_id).exists():
-        return set()
-    versions = DataFileVersion.objects.filter(file__scenario_id=scenario_id)
-    return {str(pk) for pk in versions.values_list("pk", flat=True)}
+    """Ids of the versions of data files that runs of a scenario have read, or will."""
+    pinned = Run.objects.filter(scenario_id=scenario_id).values_list("data", flat=True)
+    return {str(entry["version"]) for data in pinned.iterator() for entry in data}
 
 
 def batched(ids: Sequence[UUID], size: int = 500) -> Iterator[Sequence[UUID]]:
@@ -203,12 +209,13 @@ def end(lease: Lease, *, reason: str, fields: Mapping[str, Any], doubt: list[str
     """The last change of a run. Raises Fenced."""
     state = ENDED_BY.get(reason, State.FAILED)
     verdict = Verdict.INVALID if doubt and state in (State.FINISHED, State.STOPPED) else Verdict.NONE
-    lease.move(
+    placing.end(
+        lease,
         state,
         reason=reason,
         verdict=verdict,
         verdict_reasons=doubt if verdict == Verdict.INVALID else [],
-        finished_at=timezone.now(),
+        finished_at=db_now(),
         **fields,
     )
 

@@ -13,7 +13,7 @@ from django.db.models import Q
 from apps.core.clock import db_now
 from apps.core.models import IdempotencyKey
 from apps.pools.watch import mark_silent
-from apps.runs import finish, tiers
+from apps.runs import finish, placing, tiers
 from apps.runs.blocks import BadBlock
 from apps.runs.lease import LEASE_SECONDS, note_state
 from apps.runs.models import Run
@@ -53,6 +53,7 @@ class Keeper:
         if self.seen_since is not None and now - self.seen_since >= timedelta(seconds=LEASE_SECONDS):
             requeue_claimed(now)
             declare_lost(now)
+            placing.free_due(now)
             mark_silent(now)
         IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=IDEMPOTENCY_HOURS)).delete()
         if self.strays_at is None or now - self.strays_at >= STRAYS_EVERY:
@@ -94,6 +95,9 @@ def requeue_claimed(now: datetime) -> None:
             elif claim.update(state=State.QUEUED, lease_until=None, claimed_at=None, runner="", rung_at=None):
                 note_state(run_id, State.QUEUED, by="system:keeper")
                 log.warning("run %s: its claim ran out, queued again", run_id)
+            else:
+                continue  # its runner was slow, and is there
+            placing.withdraw(run_id, now)
 
 
 def declare_lost(now: datetime) -> None:
@@ -103,6 +107,7 @@ def declare_lost(now: datetime) -> None:
             if not _end_as_lost(run_id, now):
                 continue
             note_state(run_id, State.LOST, reason="host_lost", by="system:keeper")
+            placing.release(run_id, now)
             _close_blocks(run_id)
         log.warning("run %s: its runner fell silent, lost", run_id)
 
@@ -117,6 +122,7 @@ def _end_as_lost(run_id: UUID, now: datetime) -> bool:
             finished_at=now,
             lease_until=None,
             current_users=0,
+            link={"is_over": True},
         )
     )
 

@@ -8,13 +8,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core.models import Base, Tenanted
-from apps.pools.models import WorkerPool
-from apps.runs.states import REASONS, TERMINAL, State, Verdict
-from apps.scenarios.models import Collector, LoadOptions, Scenario, ScenarioVersion
+from apps.pools.models import WorkerHost, WorkerPool
+from apps.runs.states import REASONS, TERMINAL, State, Verdict, WorkerState
+from apps.scenarios.models import Collector, LoadOptions, Placement, Scenario, ScenarioVersion
 from apps.teams.models import Project
 
 
-class Run(LoadOptions, Tenanted):
+class Run(LoadOptions, Placement, Tenanted):
     """One execution of one scenario version.
 
     Written by whoever holds `fence`: every update carries `WHERE state = expected AND fence = mine`
@@ -33,6 +33,8 @@ class Run(LoadOptions, Tenanted):
     """1, 2, 3 … within the project."""
     collector = models.CharField(max_length=10, choices=Collector.choices, default=Collector.EXACT)
     group_ids = models.BooleanField(default=False)
+    data = models.JSONField(default=list, blank=True)
+    """The data files it reads, as `scenarios.data_services.pin` gave them when it was asked for."""
     labels = models.JSONField(default=dict, blank=True)
     note = models.CharField(max_length=500, blank=True)
     requested_by = models.CharField(max_length=200)
@@ -65,6 +67,18 @@ class Run(LoadOptions, Tenanted):
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     abort_requested_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=200, blank=True)
+    waits_for = models.CharField(max_length=500, blank=True)
+    """What there is no room for, while it is queued."""
+
+    # on which processes
+    id_prefix = models.CharField(max_length=50, blank=True)
+    id_width = models.PositiveSmallIntegerField(default=1)
+    """How numbers became IDs; see `WorkerPool`."""
+    link = models.JSONField(default=dict, blank=True)
+    """For runners' eyes only: where its master listens, and the keys, `{"address", "port", "keys": {…}}`; once it is
+    gone, `{"is_over": true}`."""
+    first_t = models.BigIntegerField(null=True, blank=True)
+    """Of a run of several workers, the epoch second of tick 1: the tick of second `t` is `t - first_t + 1`."""
 
     # what people want of it while it runs; `workers.spec.Steering`
     steering_revision = models.PositiveIntegerField(default=0)
@@ -105,6 +119,7 @@ class Run(LoadOptions, Tenanted):
             models.CheckConstraint(condition=models.Q(users__gte=1), name="run_users_positive"),
             models.CheckConstraint(condition=models.Q(spawn_rate__gt=0), name="run_spawn_rate_positive"),
             models.CheckConstraint(condition=models.Q(run_time_s__gt=0), name="run_run_time_positive"),
+            models.CheckConstraint(condition=models.Q(workers__gte=1), name="run_workers_positive"),
         ]
         indexes = [
             models.Index(fields=["project", "-id"], name="run_project_newest"),
@@ -119,6 +134,10 @@ class Run(LoadOptions, Tenanted):
 
     def get_absolute_url(self) -> str:
         return reverse("runs:detail", args=[self.pk])
+
+    def id_text(self, number: int) -> str:
+        """The ID of a number, as the script gets it."""
+        return f"{self.id_prefix}{number:0{self.id_width}d}"
 
     @property
     def is_over(self) -> bool:
@@ -143,6 +162,69 @@ class Run(LoadOptions, Tenanted):
         if self.is_over:
             return 1.0
         return min(1.0, self.elapsed_s / self.run_time_s)
+
+
+class RunWorker(Base):
+    """One Locust process of a run that has users, in the place and with the numbers that the run was given there.
+
+    Written by the runner of its host, which holds `fence`; what the leader of the run decides of it is in `state`.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="worker_rows")
+    index = models.PositiveSmallIntegerField()
+    host = models.ForeignKey(WorkerHost, on_delete=models.SET_NULL, null=True, related_name="run_workers")
+    host_name = models.CharField(max_length=100)
+    users = models.PositiveIntegerField()
+    """The most it gets."""
+    offset = models.PositiveBigIntegerField()
+    """Its users' numbers are `offset + 1` to `offset + users`."""
+
+    # where it is
+    state = models.CharField(max_length=10, choices=WorkerState.choices, default=WorkerState.WANTED)
+    reason = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    """When the master had heard of it."""
+    ended_at = models.DateTimeField(null=True, blank=True)
+    """When its process was known to be gone."""
+    starts = models.PositiveSmallIntegerField(default=0)
+    """How often its process was started."""
+
+    # who holds it
+    fence = models.PositiveIntegerField(default=0)
+    runner = models.CharField(max_length=150, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    rings = models.PositiveIntegerField(default=0)
+
+    # what it does
+    last_seq = models.PositiveIntegerField(default=0)
+    """Sequence number of its last stored tick."""
+    last_t = models.BigIntegerField(null=True, blank=True)
+    """The epoch second of it."""
+    is_closed = models.BooleanField(default=False)
+    """No tick will follow."""
+    current_users = models.PositiveIntegerField(default=0)
+    totals = models.JSONField(default=dict, blank=True)
+    """As `Run.totals`, of its own requests; while it runs without percentiles."""
+    generator = models.JSONField(default=dict, blank=True)
+    """As `Run.generator`, and `lag_ms`."""
+    link = models.JSONField(default=dict, blank=True)
+    """How it hears its master: `{"state": "heard" | "silent", "since": epoch seconds}`."""
+    identity = models.BinaryField(null=True)
+    """What its journal of IDs says; see `identities.py`."""
+    clock_offset_ms = models.FloatField(null=True, blank=True)
+    """By how much its host's clock was behind the database's, which was made up for."""
+
+    class Meta:
+        ordering = ["index"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "index"], name="worker_index_once_a_run"),
+            models.CheckConstraint(condition=models.Q(state__in=WorkerState.values), name="worker_state_known"),
+        ]
+        indexes = [models.Index(fields=["host", "state"], name="worker_of_host")]
+
+    def __str__(self) -> str:
+        return f"worker {self.index} on {self.host_name}"
 
 
 class RunEvent(Base):
@@ -283,12 +365,14 @@ class LogChunk(Base):
     """Some lines of Locust's log, in order: the newest, for the page. The whole log is an artifact."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_chunks")
+    worker = models.SmallIntegerField(default=-1)
+    """Index of the worker that wrote it; -1: the master, or the only process."""
     seq = models.PositiveIntegerField()
     text = models.TextField()
 
     class Meta:
         ordering = ["seq"]
-        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="log_chunk_once")]
+        constraints = [models.UniqueConstraint(fields=["run", "worker", "seq"], name="log_chunk_once")]
 
     def __str__(self) -> str:
         return self.text[:80]

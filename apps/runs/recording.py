@@ -12,13 +12,13 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 
-from apps.runs import rows, tiers
+from apps.runs import naming, rows, tiers
+from apps.runs.blocks import Row
 from apps.runs.lease import Lease
 from apps.runs.models import Endpoint, Failure, FailureSample, LogChunk, Run, RunEvent, ScriptException
 from apps.runs.notify import ring_pages
 from workers import samples as measured
 from workers.samples import (
-    MAX_ENDPOINTS,
     MAX_ERRORS,
     MAX_SAMPLES,
     SAMPLES_PER_ERROR,
@@ -68,10 +68,10 @@ class Recorder:
         if not fresh:
             return
         with self._filing() as stored_seq:
-            indexes = self._with_new(self.indexes, (rows.key_of(row) for tick in fresh for row in tick.rows))
+            indexes = self._named(rows.key_of(row) for tick in fresh for row in tick.rows)
             classes = self._with_new_classes(fresh)
             if missing := [tick for tick in fresh if tick.seq > stored_seq]:
-                tiers.append(self.run_id, [rows.stored_row(tick, indexes, classes) for tick in missing])
+                self._store([rows.stored_row(tick, indexes, classes) for tick in missing])
             sums = rows.added(self.sums, fresh)
             self._write_progress(fresh, sums)
         # Remembered only now: after a failed transaction the same ticks come again.
@@ -112,7 +112,7 @@ class Recorder:
         seconds = float(max(1, self.sums.seconds))
         with self._filing():
             self.lease.write(tables_version=F("tables_version") + 1)
-            indexes = self._with_new(self.indexes, map(rows.key_of, endpoints))
+            indexes = self._named(map(rows.key_of, endpoints))
             known = {endpoint.index: endpoint for endpoint in Endpoint.objects.filter(run_id=self.run_id)}
             changed = []
             for row in endpoints:
@@ -163,7 +163,7 @@ class Recorder:
     def locust_counts(self, endpoints: Sequence[EndpointTotals]) -> None:
         """Locust's own number of requests of each endpoint, beside ours. Raises Fenced."""
         with self._filing():
-            indexes = self._with_new(self.indexes, map(rows.key_of, endpoints))
+            indexes = self._named(map(rows.key_of, endpoints))
             counts: Counter[int] = Counter()
             for row in endpoints:
                 counts[indexes.get(rows.key_of(row), indexes.get(rows.OTHER_KEY, -1))] += row.requests
@@ -218,11 +218,14 @@ class Recorder:
         Failure.objects.bulk_create(fresh, batch_size=200)
         Failure.objects.bulk_update(changed, ["occurrences", "first_seen", "last_seen"], batch_size=200)
 
+    def _store(self, fresh: Sequence[Row]) -> None:
+        tiers.append(self.run_id, fresh)
+
+    def _named(self, keys: Iterable[rows.Key]) -> dict[rows.Key, int]:
+        return naming.endpoints(self.run_id, self.indexes, keys)
+
     def _with_new_classes(self, fresh: Sequence[Tick]) -> list[str]:
-        classes = rows.with_new_classes(self.classes, fresh)
-        if classes != self.classes:
-            self.lease.write(user_classes=classes)
-        return classes
+        return naming.classes(self.run_id, self.classes, (name for tick in fresh for name in rows.class_counts(tick)))
 
     def _write_progress(self, fresh: Sequence[Tick], sums: rows.Sums) -> None:
         last = fresh[-1]
@@ -245,19 +248,17 @@ class Recorder:
                 tiers.close_spans(self.run_id, before_t=minute * 60)
         self.rolled_minute = minute
 
-    def _with_new(self, known: Mapping[rows.Key, int], keys: Iterable[rows.Key]) -> dict[rows.Key, int]:
-        """`known`, and rows for the names that are not in it; for as many as a run may have, and one for all others."""
-        indexes = dict(known)
-        fresh = []
-        for key in keys:
-            name = key if key in indexes or len(indexes) < MAX_ENDPOINTS else rows.OTHER_KEY
-            if name not in indexes:
-                indexes[name] = len(indexes)
-                fresh.append(Endpoint(run_id=self.run_id, index=indexes[name], method=name[0], name=name[1]))
-        if fresh:
-            Endpoint.objects.bulk_create(fresh)
-            self.lease.write(tables_version=F("tables_version") + 1)
-        return indexes
+
+class LeadRecorder(Recorder):
+    """Of a run whose seconds are filed by the hosts of its workers: here they count for its totals and its progress."""
+
+    __slots__ = ()
+
+    def _store(self, fresh: Sequence[Row]) -> None:
+        pass
+
+    def _close_minutes(self, t: int) -> None:
+        pass
 
 
 def _stored_indexes(run_id: UUID) -> dict[rows.Key, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import redis
@@ -19,13 +19,15 @@ from django.utils.translation import gettext_noop
 
 from apps.core.clock import db_now, utc
 from apps.core.errors import Conflict, Invalid
-from apps.core.queue import is_ringing, pool_queue, ring
+from apps.core.queue import host_queue, is_host_ringing, is_ringing, pool_queue, ring, ring_host
 from apps.pools.models import WorkerPool
 from apps.runs.lease import note_state
-from apps.runs.models import Run, RunEvent
+from apps.runs.models import Run, RunEvent, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.states import TERMINAL, State
+from apps.scenarios import data_services
 from apps.scenarios import load as loads
+from apps.scenarios import placement as places
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams import audit
 from apps.teams.actors import Actor
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 NOTE_CHARS = 500
 NOTE_MARGIN = timedelta(hours=1)
 """What happened so shortly before or after a run may still be about it."""
+RING_WAITING = 5
+"""Queued runs that are rung for at once when another has ended."""
 MAX_LABELS = 20
 MAX_LABEL_CHARS = 100
 
@@ -69,23 +73,34 @@ def start(
     version: ScenarioVersion | None = None,
     options: Mapping[str, Any] | None = None,
     pool: WorkerPool | None = None,
+    placement: Mapping[str, Any] | None = None,
     extras: Extras = Extras(),
     by: Actor,
 ) -> Run:
     """Queue a run of `version` (default: the newest) with the scenario's load, overridden by `options`.
 
-    `options` uses the names in `loads.FIELDS`. Raises Invalid with the fields that are wrong.
+    `options` uses the names in `loads.FIELDS`, `placement` those in `places.FIELDS`. Raises Invalid with the fields
+    that are wrong.
     """
     version = version or scenario.versions.first()
-    pool = pool or WorkerPool.objects.filter(is_default=True).first()
     if version is None:
         raise Invalid(_("This scenario has no script yet."), code="no_version")
+    pool = pool or default_pool(scenario)
+    load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, options or {})
+    placed = {name: getattr(scenario, name) for name in places.FIELDS} | dict(placement or {})
+    _check(version, load, extras)
+    if problems := places.check_pool(pool, scenario.project) + places.check(placed, users=load["users"]):
+        loads.refuse(problems)
+    with transaction.atomic():
+        return _insert(scenario, version, pool, {**load, **placed}, extras, by)
+
+
+def default_pool(scenario: Scenario) -> WorkerPool:
+    """Where it runs when nobody says otherwise. Raises Invalid when there is no such pool."""
+    pool = scenario.pool or WorkerPool.objects.filter(is_default=True).first()
     if pool is None:
         raise Invalid(_("There is no worker pool to run on."), code="no_pool", fields={"pool": [_("none exists")]})
-    load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, options or {})
-    _check(version, load, extras)
-    with transaction.atomic():
-        return _insert(scenario, version, pool, load, extras, by)
+    return pool
 
 
 def stop(*, run: Run, by: Actor) -> Run:
@@ -115,11 +130,63 @@ def add_note(*, run: Run, text: str, at: datetime | None = None, until: datetime
     return event
 
 
+def ring_waiting(pool_id: UUID) -> None:
+    """Somebody has given something back: ask the runners to look at those that wait for it."""
+    waiting = Run.objects.filter(pool_id=pool_id, state=State.QUEUED).exclude(waits_for="").order_by("id")
+    for run_id in waiting.values_list("pk", flat=True)[:RING_WAITING]:
+        if not ring_doorbell(run_id):
+            return
+
+
+def ring_host_for_run(run_id: UUID, host_id: UUID) -> None:
+    """Ask the runner of one host to take a queued run: it has room, and whoever was asked has none."""
+    run = Run.objects.only("rings").filter(pk=run_id, state=State.QUEUED).first()
+    if run is None or not Run.objects.filter(pk=run_id, rings=run.rings).update(rung_at=db_now(), rings=run.rings + 1):
+        return
+    try:
+        ring(host_queue(host_id), run_id=str(run_id), attempt=run.rings + 1)
+    except redis.RedisError as error:
+        log.warning("no doorbell for run %s, the keeper will ring: %s", run_id, error)
+
+
+def ring_workers(worker: RunWorker) -> None:
+    """Ask the runner of a worker's host to take what a run wants of it; without Redis nothing happens."""
+    if worker.host_id is None:
+        return
+    try:
+        queue = host_queue(worker.host_id)
+        asked = {"run_id": str(worker.run_id), "host_id": str(worker.host_id)}
+        if worker.rings and is_host_ringing(queue, attempt=worker.rings, **asked):
+            return
+        RunWorker.objects.filter(pk=worker.pk).update(rings=F("rings") + 1)
+        ring_host(queue, attempt=worker.rings + 1, **asked)
+    except redis.RedisError as error:
+        log.warning("no doorbell for host %s: %s", worker.host_name, error)
+
+
 def to_spec(run: Run) -> engine.RunSpec:
     """The engine's view of a run."""
     load = {name: getattr(run, name) for name in loads.FIELDS}
     spec = loads.to_spec(load, locustfile=run.version.locustfile)
-    return replace(spec, run_id=str(run.pk), collector=run.collector, group_ids=run.group_ids)
+    return replace(
+        spec,
+        run_id=str(run.pk),
+        collector=run.collector,
+        group_ids=run.group_ids,
+        workers=run.workers,
+        ids=engine.IdFormat(run.id_prefix, run.id_width),
+        data=tuple(_data_file(entry) for entry in run.data),
+    )
+
+
+def open_data(run: Run) -> Callable[[engine.DataFileSpec], IO[bytes]]:
+    """Opens the data files that a run has pinned."""
+    versions = {entry["name"]: entry["version"] for entry in run.data}
+    return lambda file: data_services.open_version(versions[file.name])
+
+
+def _data_file(entry: Mapping[str, Any]) -> engine.DataFileSpec:
+    return engine.DataFileSpec(**{name: entry[name] for name in engine.DataFileSpec.__slots__})
 
 
 def ring_doorbell(run_id: UUID) -> bool:
@@ -162,6 +229,7 @@ def _insert(
         requested_by_user=by.user,
         note=extras.note,
         labels=dict(extras.labels),
+        data=data_services.pin(scenario),
         **load,
     )
     note_state(run.pk, State.QUEUED, by=by.label)
@@ -178,7 +246,9 @@ def _end(run: Run, by: Actor, wish: _Wish) -> Run:
     asked = {wish.field_name: now, "stopped_by": by.label}
     match State(held.state):
         case State.QUEUED:
-            Run.objects.filter(pk=run.pk).update(state=State.STOPPED, reason=wish.reason, finished_at=now, **asked)
+            Run.objects.filter(pk=run.pk).update(
+                state=State.STOPPED, reason=wish.reason, finished_at=now, waits_for="", **asked
+            )
             note_state(run.pk, State.STOPPED, reason=wish.reason, by=by.label)
         case state if state in TERMINAL:
             raise Conflict(_("This run is over already."), code="run_over")

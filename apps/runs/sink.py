@@ -6,13 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from apps.core.clock import db_now
+from apps.runs import identities
 from apps.runs.models import Run
 from apps.runs.recording import Recorder
 from apps.runs.rows import clean
 from apps.runs.states import State
+from workers.identity import Summary
 from workers.samples import EndpointTotals, ExceptionRow, FailureRow, FailureSample, Tick
 
 STEPS = {
@@ -78,6 +80,11 @@ class RunSink:
         loaded = "test_start" in self._told and "test_stop" not in self._told
         self._recorder.generator(cpu_percent, rss_bytes, loaded=loaded)
 
+    def identity(self, summary: Summary) -> None:
+        """Of the only process of a run; a master has no users."""
+        self._recorder.lease.check()
+        identities.store(self._recorder.run_id, 0, summary)
+
     def _stall(self, kind: str, data: Mapping[str, object]) -> None:
         t = data.get("t")
         if isinstance(t, int):
@@ -90,7 +97,7 @@ class RunSink:
     def _begin(self) -> None:
         """Delivered again after a failure, it must not fail for having been done."""
         if Run.objects.filter(pk=self._recorder.run_id, state=State.STARTING).exists():
-            self._recorder.lease.move(State.RUNNING, started_at=timezone.now())
+            self._recorder.lease.move(State.RUNNING, started_at=db_now())
 
     def _stopping(self) -> None:
         """As `_begin`: done once, however often it is asked for."""

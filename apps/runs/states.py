@@ -26,7 +26,7 @@ HELD = frozenset({State.CLAIMED, State.STARTING, State.RUNNING, State.STOPPING})
 """A runner holds the lease."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.CLAIMED, State.STOPPED}),
+    State.QUEUED: frozenset({State.CLAIMED, State.STOPPED, State.FAILED}),
     # Back to the queue when the lease runs out before Locust was started: nothing has happened yet.
     State.CLAIMED: frozenset({State.QUEUED, State.STARTING, State.STOPPED, State.FAILED}),
     State.STARTING: frozenset({State.RUNNING, State.STOPPING, State.FINISHED, State.STOPPED, State.FAILED, State.LOST}),
@@ -37,6 +37,21 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
     State.LOST: frozenset(),
 }
+
+
+class WorkerState(TextChoices):
+    """Where a Locust worker of a run is."""
+
+    WANTED = "wanted", _("Asked for")
+    STARTING = "starting", _("Starting")
+    READY = "ready", _("Ready")
+    SILENT = "silent", _("Not heard of")
+    LOST = "lost", _("Lost")
+    ENDED = "ended", _("Ended")
+
+
+WORKERS_ALIVE = frozenset({WorkerState.WANTED, WorkerState.STARTING, WorkerState.READY, WorkerState.SILENT})
+"""They take a slot. One that is lost does as well, until its process is known to be gone (`RunWorker.ended_at`)."""
 
 
 class Verdict(TextChoices):
@@ -62,6 +77,10 @@ REASONS = {
     "locust_crashed": _("The Locust process ended with an error."),
     "host_lost": _("The runner that owned it was lost; what had been collected is kept."),
     "refused": _("The load asked for is outside the limits."),
+    "no_room": _("There was no room for it in the pool, and it was not to wait."),
+    "workers_missing": _("Not all of its workers came."),
+    "worker_lost": _("One of its workers was lost, and it was to end then."),
+    "master_lost": _("Nobody led it any more."),
     "runner_error": _("The runner could not carry it out; its log has the details."),
 }
 """Stable codes with a sentence for people; all of the engine's are among them. Empty means: nothing to explain yet."""
@@ -72,6 +91,7 @@ INVALID_REASONS = {
     "generator_cpu": _("The load generator's CPU was too hot: it may have measured itself."),
     "users_not_reached": _("The users asked for were never reached."),
     "collector_gap": _("Live figures are missing, or came late, for a part of the run."),
+    "worker_lost": _("A worker was lost, or could not be reached for a while."),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -126,8 +126,9 @@ def _check_left(held: Run, wanted: Mapping[str, Any]) -> list[Problem]:
 
 
 def _most_users(held: Run) -> int:
-    """Users that this run may have; a quota of its team has its place here."""
-    return engine.MAX_USERS
+    """Users that this run may have: those of its places and IDs, if they are its own."""
+    is_bounded = held.workers > 1 or held.pool.has_ids
+    return held.worker_rows.aggregate(users=Sum("users"))["users"] or held.users if is_bounded else engine.MAX_USERS
 
 
 def _differences(held: Run, wanted: Mapping[str, Any]) -> dict[str, Change]:

@@ -10,7 +10,7 @@ from itertools import groupby
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 
 from apps.runs import blocks, codec
 from apps.runs.blocks import Row
@@ -25,6 +25,8 @@ PACKING = {1: FAST, 10: Packing(LZMA, chunk_bytes=65_536), 60: Packing(LZMA, chu
 """What is kept for long as small as can be, the rest as fast. Of minutes whole days are read, of few endpoints."""
 BLOCKS_AT_ONCE = 10
 """Read into memory together."""
+SECONDS_AT_ONCE = 300
+"""Of all workers, read into memory together."""
 ROWS_AT_ONCE = 600
 """Rows of a block that is not packed yet."""
 
@@ -39,7 +41,7 @@ def append(run_id: UUID, rows: Sequence[Row], *, worker: int = 0) -> None:
 def close_spans(run_id: UUID, *, before_t: int, worker: int = 0) -> None:
     """Pack and roll up everything older than `before_t` (a multiple of 60). Safe to repeat."""
     with transaction.atomic():
-        fresh = read(run_id, 1, from_t=rolled_until(run_id, worker=worker), to_t=before_t - 1, worker=worker)
+        fresh = read(run_id, 1, from_t=_rolled_until(run_id, worker), to_t=before_t - 1, worker=worker)
         for step in TIERS[1:]:
             span_s = PACK_SECONDS[step]
             for _, group in groupby(blocks.roll_up(fresh, step), key=lambda row: row.t // span_s):
@@ -50,8 +52,14 @@ def close_spans(run_id: UUID, *, before_t: int, worker: int = 0) -> None:
             _pack(run_id, worker, step, before_t // PACK_SECONDS[step] * PACK_SECONDS[step], known)
 
 
-def close_all(run_id: UUID, *, worker: int = 0) -> None:
+def close_all(run_id: UUID) -> None:
     """Pack and roll up a run that is over, its last unfinished minute included. Safe to repeat."""
+    for worker in _workers(run_id, 1):
+        close_worker(run_id, worker)
+
+
+def close_worker(run_id: UUID, worker: int) -> None:
+    """As `close_all`, what one worker measured."""
     last = _found(run_id, 1, worker).order_by("-first_seq").values_list("last_t", flat=True).first()
     if last is None:
         return
@@ -83,6 +91,27 @@ def read_after(run_id: UUID, seq: int, *, worker: int = 0) -> list[Row]:
     return [row for row in _rows(found) if row.seq > seq]
 
 
+def seconds(run_id: UUID, from_t: int, to_t: int) -> list[Row]:
+    """One-second rows with `from_t <= t <= to_t` of all workers, those of the same second in one, in order of time."""
+    found = SampleBlock.objects.filter(run_id=run_id, step_s=1, last_t__gte=from_t, first_t__lte=to_t)
+    rows = [row for row in _rows(found.order_by("first_t", "worker")) if from_t <= row.t <= to_t]
+    return _together(rows)
+
+
+def each_second(run_id: UUID) -> Iterator[Row]:
+    """All one-second rows as `seconds` gives them, some minutes after the others; the run must be ours, or over."""
+    ends = span(run_id)
+    if ends is None:
+        return
+    for start in range(ends[0], ends[1] + 1, SECONDS_AT_ONCE):
+        yield from seconds(run_id, start, min(ends[1], start + SECONDS_AT_ONCE - 1))
+
+
+def _together(rows: list[Row]) -> list[Row]:
+    rows.sort(key=lambda row: row.t)  # stable: the workers of a second stay in order
+    return [blocks.across(list(same)) for _, same in groupby(rows, key=lambda row: row.t)]
+
+
 def request_counts(run_id: UUID) -> dict[int, int]:
     """Requests of the whole run by endpoint, of all workers, without unpacking their sketches."""
     counts: dict[int, int] = {}
@@ -97,20 +126,28 @@ def request_counts(run_id: UUID) -> dict[int, int]:
     return counts
 
 
-def rolled_until(run_id: UUID, *, worker: int = 0) -> int:
-    """The epoch second up to which the coarser tiers are filled; 0 when they are empty."""
+def rolled_until(run_id: UUID) -> int:
+    """The epoch second up to which the coarser tiers have all that there is; 0 when they are empty."""
+    newest = {worker: last for worker, _, last in _ends(run_id, 1)}
+    rolled = {worker: last + TIERS[-1] for worker, _, last in _ends(run_id, TIERS[-1])}
+    if not newest.keys() <= rolled.keys():
+        return 0
+    # A worker that ended before the others, and whose last minute is in, keeps nothing back.
+    behind = [until for worker, until in rolled.items() if newest.get(worker, -1) >= until]
+    return min(behind) if behind else max(rolled.values(), default=0)
+
+
+def _rolled_until(run_id: UUID, worker: int) -> int:
     newest = _found(run_id, TIERS[-1], worker).order_by("-first_seq").values_list("last_t", flat=True).first()
     return 0 if newest is None else newest + TIERS[-1]
 
 
-def span(run_id: UUID, *, worker: int = 0) -> tuple[int, int] | None:
+def span(run_id: UUID) -> tuple[int, int] | None:
     """The first and the newest second stored, as near as the finest tier left can tell; None when there is none."""
     for step in TIERS:
-        found = _found(run_id, step, worker)
-        first = found.order_by("first_seq").values_list("first_t", flat=True).first()
-        last = found.order_by("-first_seq").values_list("last_t", flat=True).first()
-        if first is not None and last is not None:
-            return first, last + step - 1
+        ends = _ends(run_id, step)
+        if ends:
+            return min(first for _, first, _ in ends), max(last for _, _, last in ends) + step - 1
     return None
 
 
@@ -125,17 +162,15 @@ def is_rolled_up(run_id: UUID) -> bool:
     return True
 
 
+def _workers(run_id: UUID, step_s: int) -> list[int]:
+    found = SampleBlock.objects.filter(run_id=run_id, step_s=step_s).order_by("worker")
+    return list(found.values_list("worker", flat=True).distinct())
+
+
 def _ends(run_id: UUID, step_s: int) -> list[tuple[int, int, int]]:
-    """Of each worker, the first and the last `t` of a tier."""
-    workers = (
-        SampleBlock.objects.filter(run_id=run_id, step_s=step_s).order_by("worker").values_list("worker", flat=True)
-    )
-    ends = []
-    for worker in workers.distinct():
-        found = _found(run_id, step_s, worker)
-        first = found.order_by("first_seq").values_list("first_t", flat=True)[0]
-        ends.append((worker, first, found.order_by("-first_seq").values_list("last_t", flat=True)[0]))
-    return ends
+    """Of each worker, the first and the last `t` of a tier. One question, whose answer takes longer for longer runs."""
+    found = SampleBlock.objects.filter(run_id=run_id, step_s=step_s).order_by("worker").values("worker")
+    return list(found.annotate(first=Min("first_t"), last=Max("last_t")).values_list("worker", "first", "last"))
 
 
 def _pack(run_id: UUID, worker: int, step_s: int, before_t: int, known: Sequence[Row] = ()) -> None:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from apps.pools.models import WorkerHost
 from apps.runs.blocks import TOTAL, Cell, Row
 from apps.runs.lease import Lease, claim
 from apps.runs.models import Run
+from apps.runs.sharing import Share, claim_share
 from apps.runs.states import State
-from tests.factories import RunFactory
+from tests.factories import HostFactory, RunFactory, RunWorkerFactory
 from workers import sketch
 from workers.samples import EndpointTotals, FinalTotals, SampleRow, Tick
 from workers.sketch import merged, middle_ms
@@ -89,6 +91,16 @@ def held(state: State = State.RUNNING, **fields: Any) -> Lease:
     assert lease is not None
     Run.objects.filter(pk=run.pk).update(state=state)
     return lease
+
+
+def shared(lease: Lease, *indexes: int, host: WorkerHost | None = None, users: int = 5) -> Share:
+    """Workers of a held run on one host, and the share of whoever has taken them."""
+    host = host or HostFactory.create()
+    for index in indexes:
+        RunWorkerFactory.create(run=row_of(lease), host=host, index=index, users=users, offset=index * users)
+    share = claim_share(lease.run_id, host.pk, runner="host-1")
+    assert share is not None
+    return share
 
 
 def row_of(lease: Lease) -> Run:

@@ -13,15 +13,16 @@ from django.utils import timezone
 
 from apps.core.clock import db_now
 from apps.core.models import IdempotencyKey, LeaderLease
+from apps.pools.models import IdLease, IdRange
 from apps.runs import keeper as chores
-from apps.runs import tiers
+from apps.runs import placing, tiers
 from apps.runs.keeper import Keeper
 from apps.runs.lease import LEASE_SECONDS, claim
 from apps.runs.management.commands.keeper import keep
 from apps.runs.models import Run, SampleBlock
 from apps.runs.retention import Retention
-from apps.runs.states import State
-from tests.factories import HostFactory, RunFactory
+from apps.runs.states import State, WorkerState
+from tests.factories import HostFactory, PoolFactory, RunFactory
 from tests.runs.makers import held, row_of, seconds
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_redis")]
@@ -46,6 +47,36 @@ def test_it_queues_an_expired_claim_again(watching: Keeper) -> None:
     assert run.events.filter(data__state="queued", by="system:keeper").count() == 1
     again = claim(run.pk, runner="host-2")
     assert again is not None and again.fence == lease.fence + 1
+
+
+def test_an_expired_claim_gives_back_its_places(watching: Keeper) -> None:
+    lab = PoolFactory.create(first_id=1, last_id=100)
+    host = HostFactory.create(pool=lab)
+    IdRange.objects.create(pool=lab, host=host, first=1, last=100)
+    run = RunFactory.create(pool=lab)
+    assert placing.take(run.pk, runner="host-1", host=host) is not None
+    expire()
+    watching.round()
+    assert not run.worker_rows.exists() and not IdLease.objects.filter(ended_at=None).exists()
+    assert placing.take(run.pk, runner="host-1", host=host) is not None
+
+
+def test_the_ids_of_a_lost_run_are_free_when_its_processes_are_sure_to_be_gone(watching: Keeper) -> None:
+    lab = PoolFactory.create(first_id=1, last_id=100)
+    host = HostFactory.create(pool=lab)
+    IdRange.objects.create(pool=lab, host=host, first=1, last=100)
+    run = RunFactory.create(pool=lab)
+    placing.take(run.pk, runner="host-1", host=host)
+    Run.objects.update(state=State.RUNNING)
+    run.worker_rows.update(starts=1, state=WorkerState.READY)
+    expire()
+    watching.round()
+    assert IdLease.objects.get().ended_at is None and run.worker_rows.get().ended_at is None
+    long_ago = db_now() - timedelta(seconds=placing.QUARANTINE_SECONDS + 1)
+    Run.objects.update(finished_at=long_ago)
+    IdLease.objects.update(free_at=long_ago)
+    watching.round()
+    assert IdLease.objects.get().ended_at and run.worker_rows.get().ended_at
 
 
 @pytest.mark.parametrize("wish", ["stop_requested_at", "abort_requested_at"])

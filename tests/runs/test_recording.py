@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError
 
-from apps.runs import recording, rows, tiers
+from apps.runs import naming, recording, rows, tiers
 from apps.runs.blocks import TOTAL
 from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, ScriptException
 from apps.runs.models import FailureSample as Stored
@@ -109,7 +109,7 @@ def test_an_endpoint_keeps_its_index(recorder: Recorder) -> None:
 def test_a_run_has_no_more_endpoints_than_allowed_however_they_come(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "MAX_ENDPOINTS", 3)
+    monkeypatch.setattr(naming, "MAX_ENDPOINTS", 3)
     recorder.ticks([tick(1, sample("/a"), sample("/b"))])
     for number in range(5):
         recorder.totals(totals("Aggregated", 9), [totals("/a", 1), totals(f"/{number}", 2)])
@@ -262,7 +262,7 @@ def test_locusts_own_counts_stand_beside_ours(recorder: Recorder) -> None:
 def test_names_without_a_row_of_their_own_are_compared_together(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "MAX_ENDPOINTS", 1)
+    monkeypatch.setattr(naming, "MAX_ENDPOINTS", 1)
     recorder.ticks([tick(1, sample("/a"), sample("/b", 2), sample("/c", 3))])
     recorder.locust_counts([totals("/a", 1), totals("/b", 2), totals("/c", 3)])
     assert dict(Endpoint.objects.values_list("name", "locust_requests")) == {"/a": 1, "(other)": 5}

@@ -147,7 +147,7 @@ def test_each_worker_is_looked_at() -> None:
     run = ended(8)
     tiers.append(run.pk, list(seconds(1, 60)), worker=3)
     assert tiers.is_rolled_up(run.pk) is False
-    tiers.close_all(run.pk, worker=3)
+    tiers.close_all(run.pk)
     assert tiers.is_rolled_up(run.pk) is True
     assert tiers.read(run.pk, 60, worker=3) == roll_up(seconds(1, 60), 60)
     assert tiers.read(run.pk, 60) == roll_up(seconds(1, 130), 60)

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from apps.runs import states
-from apps.runs.states import ACTIVE, HELD, INVALID_REASONS, REASONS, TERMINAL, TRANSITIONS, State, may_go
+from apps.runs.states import (
+    ACTIVE,
+    HELD,
+    INVALID_REASONS,
+    REASONS,
+    TERMINAL,
+    TRANSITIONS,
+    WORKERS_ALIVE,
+    State,
+    WorkerState,
+    may_go,
+)
 from workers.outcome import Reason
 
 ARROW = re.compile(r"^\s+(\S+) --> (\S+)$", re.MULTILINE)
@@ -27,6 +38,10 @@ def test_it_knows_every_state_once() -> None:
     assert {state for state, targets in TRANSITIONS.items() if not targets} == TERMINAL
     assert set(State) == ACTIVE | TERMINAL and not ACTIVE & TERMINAL
     assert ACTIVE - {State.QUEUED} == HELD
+
+
+def test_a_worker_that_is_lost_or_has_ended_is_not_taken_to_be_alive() -> None:
+    assert set(WorkerState) - WORKERS_ALIVE == {WorkerState.LOST, WorkerState.ENDED}
 
 
 def test_it_goes_only_along_arrows() -> None:

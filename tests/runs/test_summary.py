@@ -132,7 +132,7 @@ def test_workers_are_added_up() -> None:
     run = recorded(ROWS[:300])
     others = drawn(300, seed=2, users=2)
     tiers.append(run.pk, others, worker=1)
-    tiers.close_all(run.pk, worker=1)
+    tiers.close_all(run.pk)
     found = of(run, 7, 290)
     both = [Row(one.seq, one.t, 0, 1, (*one.cells, *two.cells)) for one, two in zip(ROWS, others, strict=False)][7:291]
     assert alike(found["totals"], expected(both))

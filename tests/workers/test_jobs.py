@@ -7,28 +7,34 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 from django.core.files.storage import storages
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
+from apps.pools.models import IdLease, IdRange, Runner, WorkerPool
 from apps.runs import notify, services, tiers
 from apps.runs.lease import RENEW_SECONDS, Lease
 from apps.runs.models import Artifact, Run
+from apps.runs.sharing import claim_share
 from apps.runs.states import State
+from apps.scenarios.models import OnLost
 from apps.teams.actors import Actor
-from tests.factories import RunFactory, ScenarioFactory, ScenarioVersionFactory
+from tests.factories import RunFactory, RunnerFactory, ScenarioFactory, ScenarioVersionFactory
 from tests.runs.makers import held, row_of
 from tests.workers.conftest import LOCUSTFILE, Target, of_run
-from workers import jobs
+from workers import jobs, share
 from workers.jobs import ALONE_SECONDS, Control, execute_run, sweep
 from workers.outcome import Order
+from workers.share_control import ShareControl
 from workers.spec import Steering
 
 
@@ -40,8 +46,10 @@ def folders(tmp_path: Path, settings: Any) -> Path:
 
 
 @pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As a runner's holder has it."""
+def runner(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """As a runner's holder has it, which was forked from a runner that has told of itself."""
+    if request.node.get_closest_marker("django_db"):
+        RunnerFactory.create(name="host-1", host__name="host-1", host__slots=4)
     monkeypatch.setenv("RQ_WORKER_ID", "host-1.123")
     before = signal.getsignal(signal.SIGTERM)
     yield
@@ -165,6 +173,115 @@ def test_a_run_that_was_declared_lost_is_left_and_its_files_are_kept(target: Tar
     assert sweep() == 1
     assert run.artifacts.filter(name="stats_history.csv").exists()
     assert list(folders.iterdir()) == []
+
+
+# --- several workers ----------------------------------------------------------------------------------------------
+
+
+class Host:
+    """The other holders of the runner: in a thread here, and in a process of their own there."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.failed: list[BaseException] = []
+        self.thread = Thread(target=self._own)
+
+    def _own(self) -> None:
+        try:
+            host = Runner.objects.get().host
+            deadline = time.monotonic() + 60
+            while (taken := claim_share(self._run.pk, host.pk, runner="host-1")) is None:
+                assert time.monotonic() < deadline, "nobody wants workers"
+                time.sleep(0.1)
+            while not Run.objects.get(pk=self._run.pk).link:
+                time.sleep(0.05)
+            share.owner_of(taken, ShareControl(taken), clock_offset_s=0.0).own()
+        except BaseException as error:
+            self.failed.append(error)
+        finally:
+            connection.close()
+
+
+def carried_out_by_workers(run: Run) -> Run:
+    host = Host(run)
+    host.thread.start()
+    try:
+        execute_run(str(run.pk))
+    finally:
+        host.thread.join()
+    assert host.failed == [] and of_run(str(run.pk)) == []
+    run.refresh_from_db()
+    return run
+
+
+def pool_with_ids() -> WorkerPool:
+    """That of the runner's host."""
+    host = Runner.objects.get().host
+    WorkerPool.objects.filter(pk=host.pool_id).update(id_prefix="test_", first_id=1, last_id=100)
+    pool = WorkerPool.objects.get(pk=host.pool_id)
+    IdRange.objects.create(pool=pool, host=host, first=51, last=100)
+    return pool
+
+
+@pytest.mark.engine
+@pytest.mark.django_db(transaction=True)
+def test_it_leads_a_run_of_several_workers_to_its_end(target: Target, folders: Path) -> None:
+    pool = pool_with_ids()
+    run = carried_out_by_workers(queued(target, pool=pool, workers=3, users=7, run_time_s=5))
+    assert (run.state, run.reason, run.verdict, run.verdict_reasons) == (State.FINISHED, "run_time_over", "none", [])
+    assert run.reconciliation["difference"] == 0 and run.totals["requests"] == target.counts.total()
+    assert (run.peak_users, run.current_users, run.id_prefix) == (7, 0, "test_")
+    workers = list(run.worker_rows.all())
+    assert [(row.users, row.offset, row.state, row.starts) for row in workers] == [
+        (2, 50, "ended", 1),
+        (2, 52, "ended", 1),
+        (3, 54, "ended", 1),
+    ]
+    assert all(row.is_closed and row.ended_at and row.ready_at and row.totals["requests"] for row in workers)
+    assert sum(row.totals["requests"] for row in workers) == run.totals["requests"]
+    assert not IdLease.objects.filter(ended_at=None).exists() and IdLease.objects.count() == 3
+    assert {"worker-1.log", "worker-2.log", "worker-3.log", "report.html"} <= set(
+        run.artifacts.values_list("name", flat=True)
+    )
+    assert [row.cells[0].requests for row in tiers.each_second(run.pk)]
+    assert not run.events.filter(kind="warning").exists() and list(folders.iterdir()) == []
+
+
+@pytest.mark.engine
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_is_started_again_when_the_run_wants_it(target: Target, folders: Path) -> None:
+    run = queued(target, workers=2, users=4, run_time_s=12, on_lost=OnLost.REBALANCE)
+
+    def kill() -> None:
+        try:
+            while Run.objects.get(pk=run.pk).last_seq < 3:
+                time.sleep(0.1)
+            for process in of_run(str(run.pk)):
+                with suppress(psutil.NoSuchProcess):  # a guard ends with what it guards
+                    if process.environ().get("WORKER_INDEX") == "1" and "--worker" in process.cmdline():
+                        process.kill()
+        finally:
+            connection.close()
+
+    killer = Thread(target=kill)
+    killer.start()
+    carried_out_by_workers(run)
+    killer.join()
+    assert (run.state, run.reason, run.verdict) == (State.FINISHED, "run_time_over", "invalid")
+    assert "worker_lost" in run.verdict_reasons and run.peak_users == 4
+    assert list(run.worker_rows.values_list("starts", flat=True)) == [1, 2]
+    assert run.totals["requests"] == sum(row.cells[0].requests for row in tiers.each_second(run.pk))
+    assert [event.data["code"] for event in run.events.filter(kind="warning", data__code="worker_restarted")]
+
+
+@pytest.mark.engine
+@pytest.mark.django_db(transaction=True)
+def test_it_says_which_worker_could_not_load_the_script(target: Target, folders: Path) -> None:
+    script = "import os\nif os.environ.get('WORKER_INDEX') == '1':\n    import nowhere\n" + LOCUSTFILE
+    run = carried_out_by_workers(queued(target, script, workers=2))
+    assert (run.state, run.reason) == (State.FAILED, "workers_missing")
+    assert run.diagnosis["message"].startswith("Worker 2 on ") and "nowhere" in run.diagnosis["message"]
+    assert target.counts.total() == 0 and list(folders.iterdir()) == []
 
 
 # --- without Locust -----------------------------------------------------------------------------------------------
@@ -308,7 +425,7 @@ def _away(lease: Lease) -> Order:
 # --- what a killed runner leaves ----------------------------------------------------------------------------------
 
 
-def leave_folder(folders: Path, run: Run, fence: int) -> Path:
+def leave_folder(folders: Path, run: Run, fence: int | str) -> Path:
     path = folders / f"{run.pk}.{fence}"
     (path / "out").mkdir(parents=True)
     (path / "out" / "locust.log").write_text("the last words\n")
@@ -344,6 +461,18 @@ def test_it_keeps_the_files_of_a_lost_run(folders: Path) -> None:
 def test_it_leaves_the_folder_of_a_run_that_goes_on(folders: Path) -> None:
     path = leave_folder(folders, RunFactory.create(state=State.RUNNING, fence=1), 1)
     assert sweep() == 0 and path.exists()
+
+
+@pytest.mark.django_db
+def test_it_leaves_the_folders_of_workers_while_their_run_goes_on(folders: Path) -> None:
+    """Those who own them may have been forked from a runner before this one."""
+    run = RunFactory.create(state=State.RUNNING, fence=2)
+    path, older = leave_folder(folders, run, "2-0-1"), leave_folder(folders, run, "1-0-1")
+    assert sweep() == 1
+    assert path.exists() and not older.exists()
+    Run.objects.update(state=State.FINISHED)
+    assert sweep() == 1
+    assert not path.exists() and not Artifact.objects.exists()
 
 
 @pytest.mark.django_db
