@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from apps.core.errors import HatcheryError
 from apps.pools import hosts, pools, ranges
 from apps.pools.forms import HostForm, PoolForm
-from apps.pools.models import HostEvent, IdLease, Runner, WorkerHost, WorkerPool
+from apps.pools.models import HostEvent, IdLease, JoinKey, Runner, WorkerHost, WorkerPool
 from apps.teams.actors import Actor
 from apps.teams.admin import ReadOnly
 
@@ -192,6 +192,17 @@ class RunnerAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = ["name", "host", "draining", "last_seen_at"]
     list_select_related = ["host"]
+
+
+@admin.register(JoinKey)
+class JoinKeyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Keys are made on the pages of pools, where their secrets are shown once."""
+
+    list_display = ["host_name", "pool", "created_by", "created_at", "expires_at", "used_at"]
+    list_select_related = ["pool"]
+    list_filter = ["pool"]
+    search_fields = ["host_name"]
+    exclude = ["digest"]
 
 
 @admin.register(IdLease)

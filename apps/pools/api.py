@@ -1,53 +1,68 @@
-"""REST of pools: read by everybody who is logged in, because everybody shares them."""
+"""REST of pools: who may use one reads it; the portal's admin changes it, in a session of their own."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics, serializers
+from rest_framework import generics, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.errors import Missing
+from apps.core.clock import utc
+from apps.core.errors import Invalid
+from apps.core.idempotency import idempotent
 from apps.core.ids import is_uuid
-from apps.pools.models import Runner, WorkerHost, WorkerPool
+from apps.core.serializers import StrictSerializer
+from apps.pools import access, joining, overview, pools, presentation, ranges, usage
+from apps.pools.models import WorkerHost, WorkerPool
+from apps.pools.serializers import (
+    JoinKeyNew,
+    JoinKeyOut,
+    PoolChange,
+    PoolNew,
+    PoolOut,
+    SpaceOut,
+    SplitNew,
+    SplitOut,
+)
+from apps.pools.space import space
+from apps.pools.usage import Viewer
+from apps.teams.authentication import actor_of
+from apps.teams.models import Project, Team
 
-
-class RunnerOut(serializers.ModelSerializer[Runner]):
-    online = serializers.BooleanField(source="is_online", read_only=True)
-
-    class Meta:
-        model = Runner
-        fields = ["id", "name", "online", "draining", "started_at", "last_seen_at"]
-
-
-class HostOut(serializers.ModelSerializer[WorkerHost]):
-    runners = RunnerOut(many=True)
-    versions = serializers.DictField(child=serializers.CharField(), read_only=True)
-
-    class Meta:
-        model = WorkerHost
-        fields = ["id", "name", "cores", "versions", "runners"]
-
-
-class PoolOut(serializers.ModelSerializer[WorkerPool]):
-    hosts = HostOut(many=True)
-
-    class Meta:
-        model = WorkerPool
-        fields = ["id", "name", "description", "is_default", "hosts"]
+FORMAT = {"id_prefix": "prefix", "id_width": "width", "first_id": "first", "last_id": "last"}
+"""Fields of the body, and what `ranges.set_format` calls them."""
 
 
 class PoolList(generics.ListAPIView[WorkerPool]):
-    """The pools with their hosts and runners."""
+    """The pools that the caller may use, with their hosts and runners."""
 
     serializer_class = PoolOut
 
     def get_queryset(self) -> QuerySet[WorkerPool]:
-        return pools()
+        return overview.with_people(access.pools_for(actor_of(self.request)))
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(_pools(request, page or []))
+
+    @extend_schema(request=PoolNew, responses={201: PoolOut})
+    @idempotent()
+    def post(self, request: Request) -> Response:
+        """Make a pool. For the portal's admin."""
+        access.require_admin(actor_of(request))
+        given = valid(PoolNew, request)
+        with transaction.atomic():
+            pool = pools.create(options=_options(given), by=actor_of(request))
+            _set_format(request, pool, given)
+        location = reverse("api:pool", args=[pool.name])
+        return Response(_pool(request, pool), status=status.HTTP_201_CREATED, headers={"Location": location})
 
 
 class PoolDetail(APIView):
@@ -56,14 +71,158 @@ class PoolDetail(APIView):
     @extend_schema(responses=PoolOut)
     def get(self, request: Request, ref: str) -> Response:
         """Read a pool with its hosts and runners."""
-        lookup: dict[str, Any] = {"pk": ref} if is_uuid(ref) else {"name": ref}
-        pool = pools().filter(**lookup).first() if "\x00" not in ref else None
-        if pool is None:
-            raise Missing
-        return Response(PoolOut(pool).data)
+        return Response(_pool(request, access.get_pool(actor_of(request), ref)))
+
+    @extend_schema(request=PoolChange, responses=PoolOut)
+    def patch(self, request: Request, ref: str) -> Response:
+        """Change a pool; what is left out stays. For the portal's admin."""
+        pool = access.get_pool(actor_of(request), ref, to_change=True)
+        given = valid(PoolChange, request)
+        with transaction.atomic():
+            pool = pools.change(pool=pool, options=_options(given, pool), by=actor_of(request))
+            pool = _set_format(request, pool, given)
+        return Response(_pool(request, pool))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, ref: str) -> Response:
+        """Delete a pool. Refused (409) for `local`, for the default, and for one that has hosts or has had runs."""
+        pools.delete(pool=access.get_pool(actor_of(request), ref, to_change=True), by=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def pools() -> QuerySet[WorkerPool]:
-    """Every pool; its hosts and their runners come with two more queries, however many there are."""
-    hosts = WorkerHost.objects.prefetch_related("runners")
-    return WorkerPool.objects.prefetch_related(Prefetch("hosts", hosts))
+class PoolSpace(APIView):
+    """The IDs of a pool."""
+
+    @extend_schema(responses=SpaceOut)
+    def get(self, request: Request, ref: str) -> Response:
+        """Read who owns which IDs, and what is leased and free."""
+        pool = access.get_pool(actor_of(request), ref)
+        return Response(presentation.space(pool, space(pool), Viewer.of(actor_of(request))))
+
+
+class PoolSplit(APIView):
+    """IDs over slots."""
+
+    @extend_schema(request=SplitNew, responses=SplitOut)
+    def post(self, request: Request, ref: str) -> Response:
+        """Split IDs evenly over the slots of hosts, or see what that would give. For the portal's admin."""
+        pool = access.get_pool(actor_of(request), ref, to_change=True)
+        given = valid(SplitNew, request)
+        is_preview = given.pop("preview")
+        chosen = _hosts_of(pool, given.pop("hosts", None))
+        if is_preview:
+            parts = ranges.preview_split(pool=pool, **given, hosts=chosen)
+        else:
+            parts = ranges.split_evenly(pool=pool, **given, hosts=chosen, by=actor_of(request))
+        return Response(presentation.split(pool, parts, is_preview=is_preview))
+
+
+class PoolJoinKeys(APIView):
+    """Keys for new hosts."""
+
+    @extend_schema(request=JoinKeyNew, responses={201: JoinKeyOut})
+    @idempotent(hide=("secret", "command"))
+    def post(self, request: Request, ref: str) -> Response:
+        """Make a key for one new host. The answer is the only place where it is ever shown. For the portal's admin."""
+        pool = access.get_pool(actor_of(request), ref, to_change=True)
+        given = valid(JoinKeyNew, request)
+        key, secret = joining.make_join_key(pool, given["host_name"], actor_of(request))
+        body = {
+            "pool": pool.name,
+            "host_name": key.host_name,
+            "expires_at": utc(key.expires_at),
+            "secret": secret,
+            "command": joining.join_command(pool, key.host_name, secret),
+        }
+        return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+# --- what is told -------------------------------------------------------------------------------------------------
+
+
+def _pools(request: Request, found: list[WorkerPool]) -> list[dict[str, Any]]:
+    """Of pools `with_people`."""
+    viewer = Viewer.of(actor_of(request))
+    hosts_here = WorkerHost.objects.filter(pool__in=found).select_related("pool", "id_range").defer("recent")
+    rows = hosts_here.prefetch_related("runners")
+    by_pool: dict[Any, list[overview.Row]] = {}
+    for row in overview.rows(list(rows), viewer):
+        by_pool.setdefault(row.host.pool_id, []).append(row)
+    leased = usage.ids_leased(found)
+    return [
+        presentation.pool(
+            overview.card(pool, by_pool.get(pool.pk, []), leased.get(pool.pk, 0), viewer),
+            by_pool.get(pool.pk, []),
+            viewer,
+        )
+        for pool in found
+    ]
+
+
+def _pool(request: Request, pool: WorkerPool) -> dict[str, Any]:
+    [told] = _pools(request, list(overview.with_people(WorkerPool.objects.filter(pk=pool.pk))))
+    return told
+
+
+# --- what is given ------------------------------------------------------------------------------------------------
+
+
+def valid(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    """The body. Raises ValidationError."""
+    body = serializer(data=request.data)
+    body.is_valid(raise_exception=True)
+    values: dict[str, Any] = body.validated_data
+    return values
+
+
+def _options(given: dict[str, Any], pool: WorkerPool | None = None) -> pools.Options:
+    """All options of a pool: as given, else as they are."""
+    kept: dict[str, Any] = {}
+    if pool is not None:
+        kept = {column: getattr(pool, column) for column in pools.COLUMNS}
+        kept |= {"teams": list(pool.teams.all()), "projects": list(pool.projects.all())}
+    kept |= {column: given[column] for column in pools.COLUMNS if column in given}
+    if "teams" in given:
+        kept["teams"] = [_team(ref) for ref in given["teams"]]
+    if "projects" in given:
+        kept["projects"] = [_project(ref) for ref in given["projects"]]
+    return pools.Options(**kept)
+
+
+def _set_format(request: Request, pool: WorkerPool, given: dict[str, Any]) -> WorkerPool:
+    if given.get("is_default"):
+        pool = pools.make_default(pool=pool, by=actor_of(request))
+    if not given.keys() & FORMAT.keys():
+        return pool
+    wanted = {word: given.get(field, getattr(pool, field)) for field, word in FORMAT.items()}
+    return ranges.set_format(pool=pool, **wanted, by=actor_of(request))
+
+
+def _hosts_of(pool: WorkerPool, refs: list[str] | None) -> list[WorkerHost] | None:
+    """Raises Invalid for one that is not of this pool."""
+    if refs is None:
+        return None
+    known = {str(key): host for host in pool.hosts.all() for key in (host.name, host.pk)}
+    missing = [ref for ref in refs if ref not in known]
+    if missing:
+        sentence = _("Host %(host)s is not in pool %(pool)s.") % {"host": missing[0], "pool": pool}
+        raise Invalid(sentence, code="other_pool", fields={"hosts": [sentence]})
+    return [known[ref] for ref in refs]
+
+
+def _team(ref: str) -> Team:
+    found = None
+    if "\x00" not in ref:
+        found = Team.objects.filter(**({"pk": ref} if is_uuid(ref) else {"slug": ref})).first()
+    if found is None:
+        sentence = _("There is no such team.")
+        raise Invalid(sentence, fields={"teams": [sentence]})
+    return found
+
+
+def _project(pk: object) -> Project:
+    found = Project.objects.filter(pk=str(pk)).first()
+    if found is None:
+        sentence = _("There is no such project.")
+        raise Invalid(sentence, fields={"projects": [sentence]})
+    return found

@@ -1,4 +1,4 @@
-"""Forms of Django's admin for pools and hosts. They ask the services, and so refuse in the same words."""
+"""Forms of pools and hosts. They ask the services, and so refuse in the same words."""
 
 from __future__ import annotations
 
@@ -14,57 +14,101 @@ from apps.pools import hosts, pools, ranges
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.teams.actors import Actor
 
+OPTIONS = [
+    "name",
+    "description",
+    "takes_new_hosts",
+    "is_for_all",
+    "teams",
+    "projects",
+    "users_per_worker",
+    "first_port",
+    "last_port",
+]
+FORMAT = ["id_prefix", "id_width", "first_id", "last_id"]
 
-class PoolForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A pool with its ID format."""
+
+class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A pool but for its IDs."""
 
     class Meta:
         model = WorkerPool
-        fields = [
-            "name",
-            "description",
-            "takes_new_hosts",
-            "is_for_all",
-            "teams",
-            "projects",
-            "id_prefix",
-            "id_width",
-            "first_id",
-            "last_id",
-            "users_per_worker",
-            "first_port",
-            "last_port",
-        ]
+        fields = OPTIONS
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors:
-            known = None if self.instance._state.adding else WorkerPool.objects.get(pk=self.instance.pk)
             with told_in(self):
-                pools.check(options=self._options(data), pool=known)
+                self.check(data)
+        return data
+
+    def check(self, data: dict[str, Any]) -> None:
+        """Raises HatcheryError for what the services would refuse."""
+        known = None if self.instance._state.adding else WorkerPool.objects.get(pk=self.instance.pk)
+        pools.check(options=_options(data), pool=known)
+
+    def write(self, *, by: Actor) -> WorkerPool:
+        """Make or change the pool, of a form that is valid."""
+        options = _options(self.cleaned_data)
+        if self.instance._state.adding:
+            return pools.create(options=options, by=by)
+        return pools.change(pool=self.instance, options=options, by=by)
+
+
+class FormatForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What an ID of a pool is."""
+
+    class Meta:
+        model = WorkerPool
+        fields = FORMAT
+        help_texts = {
+            "id_prefix": _("Stands before the number: test_ makes test_00001."),
+            "id_width": _("Digits, filled up with zeros. 0: numbers as they are."),
+            "first_id": _("Leave both empty for a pool without IDs of its own."),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
             with told_in(self):
-                ranges.check_format(pool=self.instance, **self._format(data))
+                ranges.check_format(pool=self.instance, **_format(data))
+        return data
+
+    def write(self, *, by: Actor) -> WorkerPool:
+        """Set the format, of a form that is valid."""
+        return ranges.set_format(pool=self.instance, **_format(self.cleaned_data), by=by)
+
+
+class PoolForm(OptionsForm):
+    """A pool with its ID format."""
+
+    class Meta(OptionsForm.Meta):
+        fields = [*OPTIONS, *FORMAT]
+        help_texts = FormatForm.Meta.help_texts
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if not self.errors:
+            with told_in(self):
+                ranges.check_format(pool=self.instance, **_format(data))
         return data
 
     def write(self, *, by: Actor) -> WorkerPool:
         """Make or change the pool, of a form that is valid."""
-        options = self._options(self.cleaned_data)
-        if self.instance._state.adding:
-            pool = pools.create(options=options, by=by)
-        else:
-            pool = pools.change(pool=self.instance, options=options, by=by)
-        return ranges.set_format(pool=pool, **self._format(self.cleaned_data), by=by)
+        return ranges.set_format(pool=super().write(by=by), **_format(self.cleaned_data), by=by)
 
-    def _options(self, data: dict[str, Any]) -> pools.Options:
-        return pools.Options(**{name: data[name] for name in [*pools.COLUMNS, "teams", "projects"]})
 
-    def _format(self, data: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "prefix": data["id_prefix"],
-            "width": data["id_width"],
-            "first": data["first_id"],
-            "last": data["last_id"],
-        }
+def _options(data: dict[str, Any]) -> pools.Options:
+    return pools.Options(**{name: data[name] for name in [*pools.COLUMNS, "teams", "projects"]})
+
+
+def _format(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "prefix": data["id_prefix"],
+        "width": data["id_width"],
+        "first": data["first_id"],
+        "last": data["last_id"],
+    }
 
 
 class HostForm(forms.ModelForm):  # type: ignore[type-arg]

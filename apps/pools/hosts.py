@@ -231,8 +231,14 @@ def check_remove(*, host: WorkerHost) -> None:
 
 def running(host: WorkerHost) -> list[str]:
     """The labels of the runs that have a worker on this host, or IDs of it that may be in use."""
-    labels = IdLease.objects.filter(host=host, ended_at=None).values_list("run_label", flat=True)
-    return sorted(set(labels))
+    labels = set(IdLease.objects.filter(host=host, ended_at=None).values_list("run_label", flat=True))
+    workers = host.run_workers.filter(ended_at=None).values_list("run__number", "run__scenario__name")
+    return sorted(labels | {run_label(number, name) for number, name in workers})
+
+
+def run_label(number: int, scenario: str) -> str:
+    """What a run is called here; as its leases have it."""
+    return f"#{number} {scenario}"[: leases.RUN_LABEL_CHARS]
 
 
 def _invalid(field: str, sentence: str, code: str) -> Invalid:

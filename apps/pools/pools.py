@@ -22,6 +22,8 @@ from apps.teams.models import Project, Team
 DESCRIPTION_CHARS = 200
 MAX_USERS_PER_WORKER = 100_000
 FIRST_PORT, LAST_PORT = 1024, 65_535
+NEW = "new"
+"""Where the page is that makes a pool: no pool can have this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ def check(*, options: Options, pool: WorkerPool | None = None) -> None:
 
 def _check_name(name: str, pool: WorkerPool | None) -> None:
     clean_slug(name, field="name")
+    if name == NEW:
+        raise _invalid("name", _("No pool can be called “%(name)s”.") % {"name": name})
     if pool is not None and pool.name == LOCAL:
         sentence = _("The pool %(pool)s keeps its name: it is the one of this machine.") % {"pool": pool}
         raise Conflict(sentence, code="pool_local", fields={"name": [sentence]})

@@ -40,7 +40,8 @@ def space(pool: WorkerPool) -> Space:
     if pool.first_id is None or pool.last_id is None:
         return Space(None)
     span = Span(pool.first_id, pool.last_id)
-    owned, leased = list(pool.ranges.select_related("host")), list(leases.alive(pool))
+    owned = list(pool.ranges.select_related("host").defer("host__report", "host__recent"))
+    leased = list(leases.alive(pool))
     segments: list[Segment] = []
     for part, row in _cut(span, owned):
         for piece, lease in _cut(part, leased):

@@ -11,11 +11,9 @@ from django.contrib.auth.models import User
 from django.core.files.storage import storages
 from django.test import Client
 
-from apps.pools.models import WorkerPool
+from apps.pools.models import WorkerHost, WorkerPool
 from apps.runs.models import Failure, Run
-from apps.scenarios import data_services
-from apps.scenarios.models import DataFile, Scenario, ScenarioVersion
-from apps.teams.actors import Actor
+from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import ApiToken, Project, Team
 from apps.teams.roles import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Role, Scope
 from tests import factories
@@ -35,6 +33,11 @@ class Party:
     user: User | None = None
     bound: bool = False
     """A token of another project than Shop."""
+
+    @property
+    def is_admin(self) -> bool:
+        """The portal's, in person."""
+        return self.user is not None and self.user.is_superuser
 
     @property
     def is_anonymous(self) -> bool:
@@ -57,8 +60,10 @@ class Cast:
     version: ScenarioVersion
     run: Run
     failure: Failure
-    data: DataFile
-    pool: WorkerPool
+    lab: WorkerPool
+    """A pool for Acme only."""
+    box: WorkerHost
+    """A host of it."""
     read_token: ApiToken
     parties: tuple[Party, ...]
 
@@ -86,6 +91,8 @@ def make_cast(acme: Team, shop: Project, people: dict[str, User], tokens: dict[s
     run = factories.RunFactory.create(scenario=scenario, version=version)
     for name in ("stats.csv", "report.html"):
         _leave_file(run, name)
+    lab = factories.PoolFactory.create(name="lab", is_for_all=False, first_id=1, last_id=100)
+    lab.teams.add(acme)
     nothing: frozenset[str] = frozenset()
     members = [Party(role, ROLE_PERMISSIONS[role], in_acme=True, user=people[role]) for role in Role.values]
     programs = [
@@ -104,17 +111,11 @@ def make_cast(acme: Team, shop: Project, people: dict[str, User], tokens: dict[s
         version=version,
         run=run,
         failure=factories.FailureFactory.create(run=run),
-        data=_give_data(scenario),
-        pool=run.pool,
+        lab=lab,
+        box=factories.HostFactory.create(pool=lab, name="box-1"),
         read_token=tokens["read"],
         parties=(*others, *members, *programs, bound),
     )
-
-
-def _give_data(scenario: Scenario) -> DataFile:
-    source = BytesIO(b"id\n1\n")
-    version, _is_new = data_services.upload(scenario=scenario, name="ids.csv", source=source, by=Actor(system="test"))
-    return version.file
 
 
 def _leave_file(run: Run, name: str) -> None:

@@ -12,6 +12,8 @@ PUBLIC = "public"
 """Anybody, logged in or not."""
 LOGGED_IN = "logged in"
 """Everybody with an account or a token, whatever their teams."""
+ADMIN = "portal admin"
+"""The portal's admin at a browser: no member, and no token."""
 CLOSED = "closed"
 """Nobody: not found."""
 
@@ -24,7 +26,7 @@ class Need:
     """One of `apps.teams.roles`, or a word from above."""
     of: str = "project"
     """Whose thing the address or the body names: of Acme's project "Shop" (`project`), of Acme as a whole (`team`),
-    or nobody's (`own`: a list of one's own things, or a new one)."""
+    a pool that Acme may use or a host of it (`pool`), or nobody's (`own`: a list of one's own things, or a new one)."""
     body: Mapping[str, Any] = field(default_factory=dict)
     """Sent along. `"@run.pk"` stands for that attribute of the cast."""
     query: str = ""
@@ -43,6 +45,11 @@ def of_team(permission: str = VIEW, *, query: str = "", **body: Any) -> Need:
 def own(permission: str = VIEW, *, query: str = "", **body: Any) -> Need:
     """Names nothing: whoever holds the permission in a team of theirs is served, from that team."""
     return Need(permission, "own", body, query)
+
+
+def of_pool(permission: str = VIEW, *, query: str = "", **body: Any) -> Need:
+    """Names a pool that is Acme's to use, or a host of it: strangers do not find it, the portal's admin does."""
+    return Need(permission, "pool", body, query)
 
 
 public = Need(PUBLIC, "own")

@@ -29,7 +29,7 @@ AS_IT_IS: dict[str, Any] = {"slots": None, "max_users": None, "address": "", "li
 @pytest.fixture
 def host(db: None) -> WorkerHost:
     """Pending, and heard of."""
-    return factories.HostFactory.create(name="a", is_silent=False)
+    return factories.HostFactory.create(name="a", standing=Standing.PENDING)
 
 
 def events(host: WorkerHost) -> list[tuple[str, str]]:

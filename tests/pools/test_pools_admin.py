@@ -33,7 +33,7 @@ def lab(db: None) -> WorkerPool:
 
 @pytest.fixture
 def host(lab: WorkerPool) -> WorkerHost:
-    return factories.HostFactory.create(pool=lab, name="a", is_silent=False)
+    return factories.HostFactory.create(pool=lab, name="a", standing=Standing.PENDING)
 
 
 def pool_form(**given: Any) -> dict[str, Any]:

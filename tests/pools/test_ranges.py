@@ -200,13 +200,13 @@ def test_it_splits_evenly_over_the_slots(a: WorkerHost, b: WorkerHost, lab: Work
 
 
 def test_it_splits_over_the_hosts_it_is_told_in_their_order(a: WorkerHost, b: WorkerHost, lab: WorkerPool) -> None:
-    c = factories.HostFactory.create(pool=lab, name="c", slots=1)  # still pending
+    c = factories.HostFactory.create(pool=lab, name="c", slots=1, standing=Standing.PENDING)
     ranges.split_evenly(pool=lab, first=101, last=200, hosts=[c, a], by=BY)
     assert owned(lab) == [("c", 101, 150), ("a", 151, 200)]
 
 
 def test_without_a_choice_it_leaves_pending_hosts_out(a: WorkerHost, lab: WorkerPool) -> None:
-    factories.HostFactory.create(pool=lab, name="new")
+    factories.HostFactory.create(pool=lab, name="new", standing=Standing.PENDING)
     ranges.split_evenly(pool=lab, first=1, last=500, by=BY)
     assert owned(lab) == [("a", 1, 500)]
 

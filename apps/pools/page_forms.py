@@ -1,0 +1,208 @@
+"""Forms of the portal's own pages of pools and hosts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.pools import ranges
+from apps.pools.forms import FormatForm, HostForm, OptionsForm, PoolForm, told_in
+from apps.pools.models import Standing, WorkerHost, WorkerPool
+from apps.pools.ranges import Part
+from apps.teams.actors import Actor
+from apps.teams.models import Project
+
+ROWS_OF_LIST = 6
+TEXTS = {
+    "name": _("Stands in addresses and commands: small letters, digits and hyphens."),
+    "description": _("One line: what it is for, and where its hosts are."),
+    "takes_new_hosts": _("Otherwise each has to be approved, or to come with a key."),
+    "users_per_worker": _("Advice for plans: so many users a Locust process carries well here."),
+    "first_port": _("Where Locust masters of this pool may listen, as a firewall needs it. Both empty: any free port."),
+    "teams": _("All their projects may use it."),
+    "projects": _("Beside the teams above."),
+}
+
+
+class ProjectsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Projects are told apart by their teams."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.team.name} / {obj.name}"
+
+
+def projects_field() -> ProjectsField:
+    """Of all teams."""
+    return ProjectsField(
+        Project.objects.select_related("team").order_by("team__name", "name"),
+        label=_("Projects"),
+        required=False,
+        help_text=TEXTS["projects"],
+        widget=forms.SelectMultiple(attrs={"size": ROWS_OF_LIST}),
+    )
+
+
+class PoolSettingsForm(OptionsForm):
+    """A pool but for its IDs."""
+
+    projects = projects_field()
+
+    class Meta(OptionsForm.Meta):
+        help_texts = TEXTS
+        widgets = {"teams": forms.SelectMultiple(attrs={"size": ROWS_OF_LIST})}
+
+
+class PoolNewForm(PoolForm):
+    """All of a pool."""
+
+    projects = projects_field()
+
+    class Meta(PoolForm.Meta):
+        help_texts = {**TEXTS, **FormatForm.Meta.help_texts}
+        widgets = PoolSettingsForm.Meta.widgets
+
+
+class LabelsField(forms.CharField):
+    """A mapping, as one `name = text` a line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "class": "mono", "placeholder": "zone = a"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """As lines."""
+        return (
+            "\n".join(f"{name} = {text}" for name, text in sorted(value.items())) if hasattr(value, "items") else value
+        )
+
+    def to_python(self, value: Any) -> Any:
+        """Raises ValidationError for a name that comes twice."""
+        labels: dict[str, str] = {}
+        for line in (super().to_python(value) or "").splitlines():
+            name, _equals, text = line.partition("=")
+            if name.strip() in labels:
+                raise forms.ValidationError(_("There is more than one “%(name)s”."), params={"name": name.strip()})
+            if line.strip():
+                labels[name.strip()] = text.strip()
+        return labels
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compared as lines."""
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class HostPageForm(HostForm):
+    """What is set of a host, with its IDs."""
+
+    first = forms.IntegerField(label=_("First number"), required=False)
+    last = forms.IntegerField(label=_("Last number"), required=False)
+    labels = LabelsField(label=_("Labels"), required=False, help_text=_("One a line: name = text."))
+
+    class Meta(HostForm.Meta):
+        help_texts = {
+            "max_users": _("Of all its Locust processes together. Empty: no limit."),
+            "address": _("Name or IP under which other hosts of the pool reach it. Empty: as it says itself."),
+            "link_mbit": _("Mbit/s. Empty: as it says itself, if it can."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cores = self.instance.cores
+        text = _("Locust processes at once. Empty: one a core, and it has %(cores)d; more slow each other down.")
+        self.fields["slots"].help_text = text % {"cores": cores}
+        self.fields["slots"].widget.attrs["data-cores"] = cores
+
+
+class JoinForm(forms.Form):
+    """What the new host is to be called."""
+
+    host_name = forms.CharField(
+        label=_("Name of the host"),
+        max_length=100,
+        help_text=_("Any that no other host has. It stays with the machine."),
+        widget=forms.TextInput(attrs={"placeholder": "loadgen-01", "autocomplete": "off"}),
+    )
+
+
+class Choice(NamedTuple):
+    """A host that may take part; `ids` as it has them now."""
+
+    host: WorkerHost
+    is_chosen: bool
+    ids: str
+
+
+class Line(NamedTuple):
+    """What a slot would get; `is_first` of its host."""
+
+    host: WorkerHost
+    slot: int
+    first: str
+    last: str
+    size: int
+    offset: int
+    is_first: bool
+
+
+def _ids(host: WorkerHost) -> str:
+    span = ranges.own_span(host)
+    return f"{host.pool.id_text(span.first)} – {host.pool.id_text(span.last)}" if span else ""
+
+
+class SplitForm(forms.Form):
+    """Which IDs go to which hosts."""
+
+    first = forms.IntegerField(label=_("First number"), required=False)
+    last = forms.IntegerField(label=_("Last number"), required=False)
+    hosts = forms.ModelMultipleChoiceField(
+        WorkerHost.objects.none(), label=_("Hosts"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, data: Any, *, pool: WorkerPool) -> None:
+        approved = pool.hosts.exclude(standing=Standing.PENDING).order_by("name")
+        initial = {"first": pool.first_id, "last": pool.last_id, "hosts": [host.pk for host in approved]}
+        super().__init__(data, initial=initial)
+        self.pool = pool
+        field = self.fields["hosts"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = approved
+
+    def preview(self) -> list[Part]:
+        """What each slot would get; none for a form that did not come, or is refused."""
+        parts: list[Part] = []
+        if self.is_bound and self.is_valid():
+            with told_in(self):
+                parts = ranges.preview_split(pool=self.pool, **self._wanted())
+        return parts
+
+    def is_split(self, *, by: Actor) -> bool:
+        """Give the IDs to the hosts; a refusal stands in the form."""
+        with told_in(self):
+            ranges.split_evenly(pool=self.pool, **self._wanted(), by=by)
+        return not self.errors
+
+    def choices(self) -> list[Choice]:
+        """The hosts to choose from, by name."""
+        chosen = {str(pk) for pk in self["hosts"].value() or []}
+        hosts = self.pool.hosts.select_related("pool", "id_range").exclude(standing=Standing.PENDING)
+        return [Choice(host, str(host.pk) in chosen, _ids(host)) for host in hosts.order_by("name")]
+
+    def rows(self, parts: Sequence[Part]) -> list[Line]:
+        """The preview as a table."""
+        lines, before = [], None
+        for host, slot, span in parts:
+            first, last = self.pool.id_text(span.first), self.pool.id_text(span.last)
+            lines.append(Line(host, slot, first, last, span.size, span.first - 1, host != before))
+            before = host
+        return lines
+
+    def _wanted(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("first", "last")} | {"hosts": self.cleaned_data["hosts"]}
+
+    @staticmethod
+    def seen(parts: Iterable[Part]) -> str:
+        """Tells one preview from another."""
+        text = " ".join(f"{part.host.pk}:{part.slot}:{part.span.first}-{part.span.last}" for part in parts)
+        return hashlib.sha256(text.encode()).hexdigest()
