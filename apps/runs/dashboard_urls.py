@@ -13,4 +13,5 @@ urlpatterns = [
     path("runs/active/", dashboard.active_runs, name="active_runs"),
     path("scenarios/<uuid:pk>/runs/", dashboard.scenario_runs, name="scenario_runs"),
     path("scenarios/<uuid:pk>/run/", start_views.start, name="run_start"),
+    path("scenarios/<uuid:pk>/run/plan/", start_views.plan, name="run_plan"),
 ]
