@@ -133,6 +133,13 @@ else:
     DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+    # A network that swallows everything would hold whoever asks for a quarter of an hour: a runner has more to do.
+    _PATIENCE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    DATABASES["default"]["OPTIONS"] = {
+        **_PATIENCE,
+        "tcp_user_timeout": 30_000,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
@@ -296,8 +303,14 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "apps.core.schema.add_errors"],
-    "ENUM_NAME_OVERRIDES": {"DataKindEnum": "apps.scenarios.models.DataKind"},
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "DataKindEnum": "apps.scenarios.models.DataKind",
+        "RunState": "apps.runs.states.State",
+        "WorkerState": "apps.runs.states.WorkerState",
+        "HostState": "apps.pools.serializers.STATES",
+        "HostStanding": "apps.pools.models.Standing",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

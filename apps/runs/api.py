@@ -20,7 +20,8 @@ from apps.core.api import CursorPages
 from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
 from apps.pools.models import WorkerPool
-from apps.runs import loglines, presentation, questions, selectors, services, steering
+from apps.runs import identities, loglines, presentation, questions, selectors, services, steering
+from apps.runs.identities_serializers import IdentitiesOut
 from apps.runs.models import Run
 from apps.runs.serializers import (
     EndpointOut,
@@ -38,6 +39,7 @@ from apps.runs.serializers import (
 )
 from apps.runs.states import ACTIVE, State
 from apps.scenarios import load as loads
+from apps.scenarios import placement
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams import roles
 from apps.teams.access import get_by_ref, get_for, list_for, require
@@ -202,7 +204,16 @@ class RunWorkers(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         """List the Locust processes of the run."""
         run = run_for(request, pk)
-        return _one_page([presentation.worker(run)] if run.runner else [])
+        return _one_page(presentation.workers(run))
+
+
+class RunIdentities(APIView):
+    """Who had which ID."""
+
+    @extend_schema(responses=IdentitiesOut)
+    def get(self, request: Request, pk: UUID) -> Response:
+        """Read what the journals of the workers prove: IDs used, duplicates, sequences with gaps and repeats."""
+        return Response(identities.report(run_for(request, pk)))
 
 
 class RunLog(APIView):
@@ -260,6 +271,7 @@ def _start(actor: Actor, asked: dict[str, Any]) -> Run:
         version=_version(scenario, asked.get("version")),
         options=parsed.load,
         pool=_pool(asked.get("pool")),
+        placement={name: asked[name] for name in placement.FIELDS if name in asked},
         extras=services.Extras(note=asked.get("note", ""), labels=asked.get("labels", {})),
         by=actor,
     )

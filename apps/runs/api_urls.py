@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.urls import path, register_converter
 
 from apps.runs import api, results_api
-from apps.runs.exports import PUBLIC_FILES
+from apps.runs.exports import PUBLIC_FILES, WORKER_LOG
 
 
 class FileNameConverter:
     """The names under which a run's files can be had."""
 
-    regex = "|".join(sorted(name.replace(".", r"\.") for name in PUBLIC_FILES))
+    regex = "|".join([*sorted(name.replace(".", r"\.") for name in PUBLIC_FILES), WORKER_LOG.pattern])
 
     def to_python(self, value: str) -> str:
         return value
@@ -32,6 +32,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/failures/", api.RunFailures.as_view(), name="run-failures"),
     path("runs/<uuid:pk>/failures/<int:index>/samples/", api.RunFailureSamples.as_view(), name="run-failure-samples"),
     path("runs/<uuid:pk>/exceptions/", api.RunExceptions.as_view(), name="run-exceptions"),
+    path("runs/<uuid:pk>/identities/", api.RunIdentities.as_view(), name="run-identities"),
     path("runs/<uuid:pk>/workers/", api.RunWorkers.as_view(), name="run-workers"),
     path("runs/<uuid:pk>/log/", api.RunLog.as_view(), name="run-log"),
     path("runs/<uuid:pk>/series/", results_api.RunSeries.as_view(), name="run-series"),

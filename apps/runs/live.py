@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +23,7 @@ from django.utils import timezone
 
 from apps.core.clock import utc
 from apps.runs import presentation, reading, selectors, series, tiers, wire
+from apps.runs.blocks import Row
 from apps.runs.models import Endpoint, Run, RunEvent, ScriptException
 from apps.runs.notify import group_name
 from apps.runs.series import Line
@@ -40,6 +43,9 @@ SNAPSHOT_EVENTS = 500
 SNAPSHOT_EXCEPTIONS = 100
 SNAPSHOT_TEXT_CHARS = 1_000
 SNAPSHOT_TRACEBACK_CHARS = 4_000
+SNAPSHOT_WORKERS = 500
+WORKERS_EVERY_SECONDS = 1.0
+"""Their figures change with every flush of each of them; more often nobody can read them."""
 EVENTS_LOOKED_AT = 100
 """Newest events that are compared with those already told."""
 MAX_TICKS_AT_ONCE = 30
@@ -59,6 +65,9 @@ class Seen:
     log: int = 0
     tables: int = -1
     tables_text: str = ""
+    workers_text: str = ""
+    workers_at: float = -math.inf
+    """When the workers were looked at, on the monotonic clock."""
     head: Head = ()
     is_over: bool = False
 
@@ -88,6 +97,7 @@ def snapshot(run_id: UUID) -> dict[str, Any]:
         "sketch": wire.SKETCH,
         "now": utc(timezone.now()),
         "run": presentation.run_with_files(run),
+        "workers": presentation.workers(run, SNAPSHOT_WORKERS),
         "endpoints": [presentation.endpoint(row) for row in endpoints],
         "series": _series(run, shown),
         **_tables(run_id),
@@ -105,6 +115,7 @@ def position(run_id: UUID) -> Seen:
         events=events,
         log=_newest_log(run_id)[0],
         tables=run.tables_version,
+        workers_text=_workers_text(run),
         head=_head(run),
         is_over=run.is_over,
     )
@@ -132,6 +143,7 @@ def rest(run: Run, seen: Seen) -> News:
     if lines:
         _tell(found, {"type": "log", "seq": newest, "lines": lines})
         seen.log = newest
+    _workers(run, seen, found)
     if (head := _head(run)) != seen.head:
         _tell(found, {"type": "state", "now": utc(timezone.now()), "run": presentation.run_with_files(run)})
         seen.head, seen.is_over = head, run.is_over
@@ -264,7 +276,7 @@ def _run(run_id: UUID) -> Run:
 def _head(run: Run) -> Head:
     asked = (run.stop_requested_at, run.abort_requested_at)
     steered = (run.steering_revision, run.run_time_s, run.own_shape)
-    kept = (run.user_classes, run.finest_step_s)
+    kept = (run.user_classes, run.finest_step_s, run.waits_for)
     return (run.state, run.reason, run.totals, run.generator, *asked, *steered, *kept, selectors.queue_position(run))
 
 
@@ -299,14 +311,38 @@ def _tell_tables(run_id: UUID, seen: Seen, found: News) -> None:
         seen.tables_text = text
 
 
+def _workers(run: Run, seen: Seen, found: News) -> None:
+    """At most once a second, but at once when the run has come to its end: little is looked at after that."""
+    now = time.monotonic()
+    if now - seen.workers_at < WORKERS_EVERY_SECONDS and run.is_over == seen.is_over:
+        return
+    seen.workers_at, text = now, _workers_text(run)
+    if text != seen.workers_text:
+        found.messages.append((0, text))
+        seen.workers_text = text
+
+
+def _workers_text(run: Run) -> str:
+    return _text({"type": "workers", "workers": presentation.workers(run, SNAPSHOT_WORKERS)})
+
+
 def _ticks(run: Run, seen: Seen, found: News) -> None:
-    rows = tiers.read_after(run.pk, seen.seq)
+    rows = _rows_after(run, seen.seq)
     if len(rows) > MAX_TICKS_AT_ONCE:
         found.overrun = True
     else:
         found.messages += [(row.seq, _text(wire.tick(row, run.user_classes))) for row in rows]
     if rows:
         seen.seq = rows[-1].seq
+
+
+def _rows_after(run: Run, seq: int) -> list[Row]:
+    """Of several workers, whole seconds only: those that the leader of the run has counted as such."""
+    if run.first_t is None:
+        return tiers.read_after(run.pk, seq)
+    first = run.first_t + seq
+    rows = tiers.seconds(run.pk, first, min(first + MAX_TICKS_AT_ONCE, run.first_t + run.last_seq - 1))
+    return [replace(row, seq=row.t - run.first_t + 1) for row in rows]
 
 
 def _events(run_id: UUID, seen: Seen, found: News) -> None:

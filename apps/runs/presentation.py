@@ -11,7 +11,16 @@ from django.utils.translation import gettext
 
 from apps.core.clock import utc, utc_or_none
 from apps.runs import steering
-from apps.runs.models import Artifact, Endpoint, Failure, FailureSample, Run, RunEvent, ScriptException
+from apps.runs.models import (
+    Artifact,
+    Endpoint,
+    Failure,
+    FailureSample,
+    Run,
+    RunEvent,
+    RunWorker,
+    ScriptException,
+)
 from apps.runs.selectors import queue_position
 from apps.runs.states import INVALID_REASONS
 
@@ -43,6 +52,10 @@ def run(row: Run) -> dict[str, Any]:
         ],
         "diagnosis": row.diagnosis,
         "queue_position": queue_position(row),
+        "workers": row.workers,
+        "on_lost": row.on_lost,
+        "when_full": row.when_full,
+        "waits_for": row.waits_for,
         "requested_by": row.requested_by,
         "stopped_by": row.stopped_by,
         "created_at": utc(row.created_at),
@@ -159,15 +172,36 @@ def artifact(row: Artifact) -> dict[str, Any]:
     return {"name": row.name, "size": row.size, "sha256": row.sha256, "url": url}
 
 
-def worker(row: Run) -> dict[str, Any]:
-    """The one Locust process of a run on one host."""
+def workers(run: Run, most: int | None = None) -> list[dict[str, Any]]:
+    """The Locust processes of a run that have users, the first `most`. Of a single one, what is known of the run is
+    its own."""
+    rows = list(run.worker_rows.defer("identity")[:most])
+    found = [worker(run, row) for row in rows]
+    if len(rows) == 1 and not rows[0].last_seq:
+        totals = {**NO_TOTALS, **run.totals}
+        alone = {"users": run.current_users, "requests": totals["requests"], "failures": totals["failures"]}
+        found[0] |= {**alone, "generator": run.generator or None, "runner": run.runner}
+    return found
+
+
+def worker(run: Run, row: RunWorker) -> dict[str, Any]:
+    """One of them."""
     return {
-        "index": 0,
+        "index": row.index,
+        "host": row.host_name,
         "runner": row.runner,
-        "host": row.runner.rpartition("-")[0] or row.runner,
         "state": row.state,
+        "reason": row.reason,
         "users": row.current_users,
+        "most_users": row.users,
+        "offset": row.offset,
+        "ids": {"first": run.id_text(row.offset + 1), "last": run.id_text(row.offset + row.users)},
+        "starts": row.starts,
+        "requests": row.totals.get("requests"),
+        "failures": row.totals.get("failures"),
         "generator": row.generator or None,
+        "link": {**row.link, "since": utc(row.link["since"])} if row.link else None,
+        "clock_offset_ms": row.clock_offset_ms,
     }
 
 

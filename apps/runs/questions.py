@@ -18,6 +18,7 @@ MAX_LINES = 100
 """Endpoints in one answer, those that are taken together counted one by one."""
 INDEX_DIGITS = 4
 """More than a thousand endpoints are not told apart."""
+WORKER_DIGITS = 5
 WHOLE_DIGITS = 9
 MAX_NAME_CHARS = 100
 """Of a parameter that a client made up."""
@@ -76,6 +77,19 @@ def window(request: Request, points: int = series.DEFAULT_POINTS) -> Window:
     return Window(first, last, points)
 
 
+def worker(request: Request, run: Run) -> int | None:
+    """`worker=2`: index of one of the run's; None when left out."""
+    text = request.GET.get("worker", "")
+    if not text:
+        return None
+    if not _is_index(text, WORKER_DIGITS):
+        _refuse("worker", _("“worker” must be the index of a worker."))
+    if not run.worker_rows.filter(index=int(text)).exists():
+        sentence = _("This run has no worker %(index)d; workers/ lists those it has.") % {"index": int(text)}
+        _refuse("worker", sentence, code="no_worker")
+    return int(text)
+
+
 def whole(request: Request, name: str, *, default: int, most: int) -> int:
     """A whole number from 1 to `most`."""
     text = request.GET.get(name, "") or str(default)
@@ -122,8 +136,8 @@ def _line(part: list[str]) -> Line:
     return indexes if len(indexes) > 1 else indexes[0]
 
 
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= INDEX_DIGITS
+def _is_index(text: str, digits: int = INDEX_DIGITS) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= digits
 
 
 def _refuse(name: str, sentence: str, *, code: str | None = None) -> Never:

@@ -52,8 +52,10 @@ Range = tuple[int, int]
 class Reader:
     """The stored figures of one run, as of the moment in which `run` was read."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, worker: int | None = None) -> None:
+        """Of one worker only, when there is an index of one."""
         self.run = run
+        self.worker = worker
         self.tiers = [step for step in tiers.TIERS if step >= self.run.finest_step_s > 0]
         self._loaded: dict[int, list[Found]] = {}
         self._rolled_until: int | None = None
@@ -142,6 +144,8 @@ class Reader:
         for first, after in _together(ranges):
             inside |= Q(first_t__lt=after, last_t__gte=first)
         found = SampleBlock.objects.filter(inside, run_id=self.run.pk, step_s=tier).order_by("worker", "first_seq")
+        if self.worker is not None:
+            found = found.filter(worker=self.worker)
         return [Found(worker, codec.open_block(bytes(data))) for worker, data in found.values_list("worker", "data")]
 
 
@@ -149,10 +153,16 @@ class Reader:
 
 
 def figures(
-    run: Run, window: Window, *, lines: Sequence[Line], metrics: Sequence[str], band: bool = False
+    run: Run,
+    window: Window,
+    *,
+    lines: Sequence[Line],
+    metrics: Sequence[str],
+    band: bool = False,
+    worker: int | None = None,
 ) -> dict[str, Any]:
-    """Figures over time in the form of `series.answer`."""
-    reader = Reader(run)
+    """Figures over time in the form of `series.answer`; with an index, of that worker, in the steps of the run."""
+    reader = Reader(run, worker)
     ends = reader.ends(window)
     if ends is None:
         return series.answer(frames.empty(1), 1, lines=lines, metrics=metrics)

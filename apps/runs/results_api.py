@@ -51,6 +51,7 @@ class RunSeries(APIView):
             *ENDS,
             OpenApiParameter("points", int, description=f"At most so many, up to {series.MAX_POINTS}."),
             OpenApiParameter("band", int, description="1: `<metric>_low` and `<metric>_high` too."),
+            OpenApiParameter("worker", int, description="Index of a worker: only what that one did and measured."),
         ],
     )
     def get(self, request: Request, pk: UUID) -> Response:
@@ -59,11 +60,12 @@ class RunSeries(APIView):
         A percentile of a point is that of all requests in its step, however long the step is.
         """
         run = run_for(request, pk)
-        questions.only(request, "endpoint", "metrics", "from", "to", "points", "band")
+        questions.only(request, "endpoint", "metrics", "from", "to", "points", "band", "worker")
         points = questions.whole(request, "points", default=series.DEFAULT_POINTS, most=series.MAX_POINTS)
         window, lines = questions.window(request, points), questions.lines(request, run)
         metrics, band = questions.metrics(request), questions.flag(request, "band")
-        return Response(reading.figures(run, window, lines=lines, metrics=metrics, band=band))
+        worker = questions.worker(request, run)
+        return Response(reading.figures(run, window, lines=lines, metrics=metrics, band=band, worker=worker))
 
 
 class RunSummary(APIView):

@@ -11,7 +11,7 @@ from apps.runs.phases import Kind
 from apps.runs.serializers import TotalsOut
 
 
-class _WithEnds(serializers.Serializer[Any]):
+class WithEnds(serializers.Serializer[Any]):
     """The first and the last second that was answered for; null where nothing was measured."""
 
     def get_fields(self) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class SeriesLineOut(serializers.Serializer[Any]):
     endpoint = LineField(allow_null=True)
 
 
-class SeriesOut(_WithEnds):
+class SeriesOut(WithEnds):
     step_s = serializers.IntegerField()
     t = serializers.ListField(child=serializers.IntegerField(), help_text="UTC epoch seconds.")
     series = SeriesLineOut(many=True)
@@ -52,7 +52,7 @@ class OccurrencesOut(serializers.Serializer[Any]):
     occurrences = serializers.IntegerField()
 
 
-class SummaryOut(_WithEnds):
+class SummaryOut(WithEnds):
     """Every number of a window. Where its finest seconds are gone, the ends are those of what is left."""
 
     seconds = serializers.IntegerField(help_text="Seconds that were measured.")
@@ -63,7 +63,7 @@ class SummaryOut(_WithEnds):
     failures = OccurrencesOut(many=True, allow_null=True)
 
 
-class HeatmapOut(_WithEnds):
+class HeatmapOut(WithEnds):
     """At `t[i]`, `counts[i][j]` requests took from `edges_ms[j]` to `edges_ms[j + 1]`."""
 
     step_s = serializers.IntegerField()
@@ -75,7 +75,7 @@ class HeatmapOut(_WithEnds):
     )
 
 
-class DistributionOut(_WithEnds):
+class DistributionOut(WithEnds):
     """`counts[i]` requests took from `edges_ms[i]` to `edges_ms[i + 1]`."""
 
     edges_ms = serializers.ListField(child=serializers.FloatField())
@@ -83,7 +83,7 @@ class DistributionOut(_WithEnds):
     totals = TotalsOut()
 
 
-class PhaseOut(_WithEnds):
+class PhaseOut(WithEnds):
     kind = serializers.ChoiceField([kind.value for kind in Kind])
     stage = serializers.IntegerField(allow_null=True, help_text="1, 2, 3 … of a run in stages.")
     label = serializers.CharField()  # type: ignore[assignment] # a field of the body, not of the base

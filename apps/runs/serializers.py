@@ -10,7 +10,9 @@ from rest_framework import serializers
 
 from apps.core.serializers import RefOut, StrictSerializer, Text, WholeNumber
 from apps.runs.services import NOTE_CHARS
-from apps.runs.states import State, Verdict
+from apps.runs.states import State, Verdict, WorkerState
+from apps.scenarios.models import OnLost, WhenFull
+from apps.scenarios.placement import MAX_WORKERS
 
 REF_CHARS = 100
 
@@ -39,8 +41,14 @@ class RunNew(StrictSerializer):
     tags = Anything(required=False, help_text="Run only tasks with one of these tags.")
     exclude_tags = Anything(required=False, help_text="Run no tasks with one of these tags.")
     env = Anything(required=False, help_text="Environment variables for the script.")
-    pool = Text(max_length=REF_CHARS, required=False, help_text="Name of the worker pool; the default when left out.")
-    workers = WholeNumber(required=False, min_value=1, max_value=1, help_text="Locust worker processes; 1 for now.")
+    pool = Text(
+        max_length=REF_CHARS, required=False, help_text="Name of the worker pool; the scenario's when left out."
+    )
+    workers = WholeNumber(
+        required=False, min_value=1, max_value=MAX_WORKERS, help_text="Locust processes with users; 1: no master."
+    )
+    on_lost = serializers.ChoiceField(OnLost.choices, required=False, help_text="What happens when a worker is lost.")
+    when_full = serializers.ChoiceField(WhenFull.choices, required=False, help_text="What happens without room.")
     labels = serializers.DictField(child=Text(allow_blank=True), required=False)
     note = Text(max_length=NOTE_CHARS, required=False, allow_blank=True)
 
@@ -153,6 +161,10 @@ class RunOut(serializers.Serializer[Any]):
     verdict_reasons = VerdictReasonOut(many=True)
     diagnosis = DiagnosisOut()
     queue_position = serializers.IntegerField(allow_null=True)
+    workers = serializers.IntegerField(help_text="Locust processes with users.")
+    on_lost = serializers.ChoiceField(OnLost.choices)
+    when_full = serializers.ChoiceField(WhenFull.choices)
+    waits_for = serializers.CharField(help_text="What there is no room for, while it is queued.")
     requested_by = serializers.CharField()
     stopped_by = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -244,15 +256,41 @@ class ExceptionOut(serializers.Serializer[Any]):
     traceback = serializers.CharField()
 
 
+class WorkerIdsOut(serializers.Serializer[Any]):
+    first = serializers.CharField()
+    last = serializers.CharField()
+
+
+class WorkerLinkOut(serializers.Serializer[Any]):
+    state = serializers.CharField(help_text="`heard` or `silent`.")
+    since = serializers.DateTimeField()
+
+
+class WorkerHealthOut(serializers.Serializer[Any]):
+    cpu_percent = serializers.FloatField()
+    rss_bytes = serializers.IntegerField()
+
+
 class WorkerOut(serializers.Serializer[Any]):
-    """A Locust process of the run."""
+    """A Locust process of the run that has users."""
 
     index = serializers.IntegerField()
-    runner = serializers.CharField()
     host = serializers.CharField()
-    state = serializers.CharField()
-    users = serializers.IntegerField()
-    generator = GeneratorOut(allow_null=True)
+    runner = serializers.CharField()
+    state = serializers.ChoiceField(WorkerState.choices)
+    reason = serializers.CharField()
+    users = serializers.IntegerField(help_text="Those it has now.")
+    most_users = serializers.IntegerField()
+    offset = serializers.IntegerField(help_text="`WORKER_OFFSET`: its numbers are those after it.")
+    ids = WorkerIdsOut(help_text="First and last of its IDs.")
+    starts = serializers.IntegerField(help_text="How often its process was started.")
+    requests = serializers.IntegerField(allow_null=True)
+    failures = serializers.IntegerField(allow_null=True)
+    generator = WorkerHealthOut(allow_null=True)
+    link = WorkerLinkOut(allow_null=True, help_text="To the master; null when it never changed.")
+    clock_offset_ms = serializers.FloatField(
+        allow_null=True, help_text="Added to its host's clock, which was so far behind the database's."
+    )
 
 
 class LogOut(serializers.Serializer[Any]):

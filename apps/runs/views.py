@@ -84,7 +84,7 @@ def artifact_response(run: Run, name: str) -> HttpResponse | FileResponse | Stre
 
 
 def _kept(run: Run, name: str) -> Artifact:
-    if name not in exports.PUBLIC_FILES:
+    if not exports.is_public(name):
         raise Missing
     kept = run.artifacts.filter(name=name).first()
     if kept is None and run.state in ACTIVE:

@@ -18,6 +18,7 @@ import { Grouping } from "./run/grouping.js";
 import { Head } from "./run/head.js";
 import { HealthStrip } from "./run/health.js";
 import { History } from "./run/history.js";
+import { IdPanel } from "./run/id_panel.js";
 import { Legend } from "./run/legend.js";
 import { LogTail } from "./run/log.js";
 import { STALL_SECONDS, allMarks, eventMarks, phaseMarks, stallsOf } from "./run/marks.js";
@@ -37,6 +38,9 @@ import { Tabs } from "./run/tabs.js";
 import { text } from "./run/text.js";
 import { Waiting } from "./run/waiting.js";
 import { Figures } from "./run/window.js";
+import { WorkerCharts } from "./run/worker_charts.js";
+import { WorkerLines } from "./run/worker_lines.js";
+import { drawWorkers } from "./run/worker_table.js";
 
 const TAB_OF_PHASE = { queued: "details", starting: "log", failed: "log" }; // where there is something to see
 const SETTLING_SECONDS = 30; // while a run is this young, the busiest endpoints are chosen anew
@@ -57,6 +61,7 @@ const history = new History({ api, store, selection, onChange: changed, onError:
 const figures = new Figures({ api, store, onChange: changed, onError: showError });
 const responses = new Responses({ api, store, onChange: changed, onError: showError });
 const phases = new Phases({ api, onChange: changed });
+const workerLines = new WorkerLines({ api, store, onChange: changed, onError: showError });
 const head = new Head(root);
 const waiting = new Waiting(root);
 const controls = new Controls(root, { api, onError: showError });
@@ -77,6 +82,8 @@ const charts = new Charts(find("[data-charts]"), {
   onEndpoint: (index) => responses.choose(index),
   redraw: () => changed(["theme"]),
 });
+const workerCharts = new WorkerCharts(find("[data-worker-charts]"), charts);
+const idPanel = new IdPanel(find("#panel-ids"), { api, name: `run-${root.dataset.number}` });
 const legend = new Legend(find("[data-legend]"), { selection, onChange: chosen, onRefused: refuse });
 const histogram = new Histogram(find("[data-card=distribution]"), { onSpeak: (words) => (find("[data-spoken]").textContent = words) });
 const cards = new ChartCards(find("[data-charts]"), {
@@ -103,7 +110,7 @@ function draw(has, topics) {
     head.render(store, figures, history.shown);
     drawStall();
   }
-  if (has("run", "events", "tick")) waiting.render(store);
+  if (has("run", "events", "tick", "workers")) waiting.render(store);
   if (has("run")) controls.render(store.run);
   if (has("run", "tick", "events")) steering.render(store);
   if (has("run", "events")) grouping.render(store);
@@ -183,6 +190,8 @@ const PANELS = {
   failures: [["failures", "figures", "zoom"], drawFailuresShown],
   phases: [["phases", "zoom"], () => drawPhases(find("#panel-phases"), phases.list, { onChoose: showPhase, window: charts.window, isExact: responses.isKnown })],
   exceptions: [["exceptions"], () => drawExceptions(find("#panel-exceptions"), store)],
+  workers: [["workers", "tick", "run", "events", "zoom"], drawWorkersShown],
+  ids: [["run"], () => idPanel.render(store.run)],
   log: [["log"], () => log.render(store)],
   events: [["events"], () => drawEvents(find("#panel-events"), store)],
   details: [["run", "endpoints"], () => drawDetails(find("#panel-details"), store)],
@@ -202,6 +211,12 @@ function drawFailuresShown() {
   const note = find("[data-failures-note]");
   setHidden(note, shown !== null);
   failures.render({ failures: shown ?? store.failures, collector: store.run.collector });
+}
+
+function drawWorkersShown() {
+  drawWorkers(find("#panel-workers"), store);
+  workerLines.look(charts.window);
+  workerCharts.draw(store.workers, workerLines.shown);
 }
 
 function drawStall() {

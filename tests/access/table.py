@@ -7,6 +7,7 @@ To add one, copy the pattern from the message of the failing test, and say for e
 - `{"pk": "run.pk"}` fills the holes of the pattern from the cast (`tests/access/cast.py`; add to it what you miss).
 - `of_project(permission)`  the address names a thing of Acme's project Shop.
 - `of_team(permission)`     it names a thing of Acme that belongs to no project.
+- `of_pool(permission)`     it names a pool that Acme may use, or its host; `ADMIN` is for the portal's admin alone.
 - `own(permission)`         it names nothing: a list, or a new thing in a team of one's own.
 - `public`, `logged_in`, `closed`  what they say.
 - Keywords are the body (`scenario="@scenario.pk"` means that attribute of the cast), `query="a=b"` the query.
@@ -17,7 +18,7 @@ Nothing more is needed: who is tried, with which methods, and what each must get
 from __future__ import annotations
 
 from apps.teams.roles import AUDIT_VIEW, PROJECT_EDIT, RUN_CONTROL, RUN_START, SCENARIO_EDIT, TOKEN_MANAGE, VIEW
-from tests.access.needs import Route, closed, logged_in, of_project, of_team, own, public, route
+from tests.access.needs import ADMIN, Route, closed, logged_in, of_pool, of_project, of_team, own, public, route
 
 RUN = {"pk": "run.pk"}
 SCENARIO = {"pk": "scenario.pk"}
@@ -25,6 +26,9 @@ DATA = {**SCENARIO, "name": "data.name"}
 API_DATA = {"ref": "scenario.pk", "name": "data.name"}
 PROJECT_PAGE = {"team_slug": "acme.slug", "project_slug": "shop.slug"}
 TEAM_PAGE = {"slug": "acme.slug"}
+LAB_PAGE = {"name": "lab.name"}
+BOX_PAGE = {**LAB_PAGE, "host": "box.name"}
+BOX = {"ref": "box.name"}
 
 ROUTES: dict[str, Route] = {
     # --- the portal itself
@@ -89,6 +93,22 @@ ROUTES: dict[str, Route] = {
     "scenarios/<uuid:pk>/diff/": route(SCENARIO, get=of_project()),
     "scenarios/<uuid:pk>/runs/": route(SCENARIO, get=of_project()),
     "scenarios/<uuid:pk>/run/": route(SCENARIO, get=of_project(RUN_START), post=of_project(RUN_START)),
+    "scenarios/<uuid:pk>/run/plan/": route(SCENARIO, post=of_project(RUN_START)),
+    # --- pages of pools
+    "pools/": route(get=logged_in),
+    "pools/new/": route(get=own(ADMIN), post=own(ADMIN)),
+    "pools/<slug:name>/": route(LAB_PAGE, get=of_pool()),
+    "pools/<slug:name>/settings/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/ids/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/split/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/default/": route(LAB_PAGE, post=of_pool(ADMIN)),
+    "pools/<slug:name>/delete/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/join/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN, host_name="box-2")),
+    "pools/<slug:name>/hosts/<str:host>/": route(BOX_PAGE, get=of_pool(), post=of_pool(ADMIN)),
+    "pools/<slug:name>/hosts/<str:host>/approve/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/hosts/<str:host>/drain/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/hosts/<str:host>/activate/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
+    "pools/<slug:name>/hosts/<str:host>/remove/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
     # --- REST: the API itself
     "api/docs/": route(get=logged_in),
     "api/v1/schema/": route(get=logged_in),
@@ -129,8 +149,16 @@ ROUTES: dict[str, Route] = {
     "api/v1/scenarios/<str:ref>/data/<str:name>/content": route(API_DATA, get=of_project()),
     "api/v1/scenarios/<str:ref>/data/<str:name>/preview/": route(API_DATA, get=of_project()),
     # --- REST: pools
-    "api/v1/pools/": route(get=logged_in),
-    "api/v1/pools/<str:ref>/": route({"ref": "pool.name"}, get=logged_in),
+    "api/v1/pools/": route(get=logged_in, post=own(ADMIN, name="fresh")),
+    "api/v1/pools/<str:ref>/": route({"ref": "lab.name"}, get=of_pool(), patch=of_pool(ADMIN), delete=of_pool(ADMIN)),
+    "api/v1/pools/<str:ref>/space/": route({"ref": "lab.name"}, get=of_pool()),
+    "api/v1/pools/<str:ref>/split/": route({"ref": "lab.name"}, post=of_pool(ADMIN, first=1, last=9)),
+    "api/v1/pools/<str:ref>/join-keys/": route({"ref": "lab.name"}, post=of_pool(ADMIN, host_name="box-2")),
+    "api/v1/hosts/": route(get=logged_in),
+    "api/v1/hosts/<str:ref>/": route(BOX, get=of_pool(), patch=of_pool(ADMIN, slots=2), delete=of_pool(ADMIN)),
+    "api/v1/hosts/<str:ref>/approve/": route(BOX, post=of_pool(ADMIN)),
+    "api/v1/hosts/<str:ref>/drain/": route(BOX, post=of_pool(ADMIN)),
+    "api/v1/hosts/<str:ref>/activate/": route(BOX, post=of_pool(ADMIN)),
     # --- REST: runs
     "api/v1/runs/": route(get=own(), post=of_project(RUN_START, scenario="@scenario.pk")),
     "api/v1/runs/<uuid:pk>/": route(RUN, get=of_project(), patch=of_project(RUN_CONTROL, users=5)),
@@ -141,6 +169,7 @@ ROUTES: dict[str, Route] = {
     "api/v1/runs/<uuid:pk>/failures/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/failures/<int:index>/samples/": route({**RUN, "index": "failure.index"}, get=of_project()),
     "api/v1/runs/<uuid:pk>/exceptions/": route(RUN, get=of_project()),
+    "api/v1/runs/<uuid:pk>/identities/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/workers/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/log/": route(RUN, get=of_project()),
     "api/v1/runs/<uuid:pk>/series/": route(RUN, get=of_project()),

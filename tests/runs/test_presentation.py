@@ -10,7 +10,7 @@ from rest_framework import serializers
 from apps.runs import presentation, reading, results_serializers, selectors, series, tiers
 from apps.runs import serializers as wire
 from apps.runs.blocks import TOTAL
-from apps.runs.models import Run, RunEvent, ScriptException
+from apps.runs.models import Run, RunEvent, RunWorker, ScriptException
 from apps.runs.reconcile import reconcile
 from tests.factories import EndpointFactory, FailureFactory, FailureSampleFactory, RunFactory
 from tests.runs.makers import final, seconds, totals
@@ -52,7 +52,9 @@ def test_everything_has_the_fields_of_its_schema(run: Run) -> None:
     assert_fits(presentation.failure_sample(FailureSampleFactory.create(run=run)), wire.FailureSampleOut())
     assert_fits(presentation.exception(ScriptException(run=run, count=1)), wire.ExceptionOut())
     assert_fits(presentation.event(RunEvent(run=run, kind="note", text="x")), wire.EventOut())
-    assert_fits(presentation.worker(run), wire.WorkerOut())
+    for index in range(2):
+        RunWorker.objects.create(run=run, index=index, host_name="host", users=3, offset=3 * index)
+    assert_fits(presentation.workers(run), wire.WorkerOut(many=True))
     tiers.append(run.pk, list(seconds(1, 3)))
     figures = reading.figures(run, series.Window(), lines=[None], metrics=[])
     assert_fits(figures, results_serializers.SeriesOut())

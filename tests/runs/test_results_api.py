@@ -18,7 +18,7 @@ from apps.runs.exports import harmless, harmless_csv
 from apps.runs.models import Run
 from apps.runs.states import State
 from apps.scenarios.models import Scenario
-from tests.factories import ArtifactFactory, EndpointFactory, FailureFactory, RunFactory
+from tests.factories import ArtifactFactory, EndpointFactory, FailureFactory, RunFactory, RunWorkerFactory
 
 pytestmark = pytest.mark.django_db
 HOSTILE = ["a,b", 'say "hi"', "two\nlines", "=1+1", "🦗", "+cmd|x", "-1+1", "@SUM(A1)", "\tx", "\rx", "<b>&amp;</b>"]
@@ -62,6 +62,11 @@ def get(client: Client, run: Run, path: str) -> Any:
         ("endpoint=12345678901", "endpoint"),
         ("endpoint=" + ",".join(["0"] * 101), "endpoint"),
         ("endpoint=%C2%B2", "endpoint"),
+        ("worker=x", "worker"),
+        ("worker=-1", "worker"),
+        ("worker=0,1", "worker"),
+        ("worker=99999", "worker"),
+        ("worker=" + "9" * 30, "worker"),
     ],
 )
 def test_it_names_the_parameter_that_is_wrong(tess_client: Client, run: Run, query: str, field: str) -> None:
@@ -84,6 +89,22 @@ def test_it_answers_for_several_endpoints(tess_client: Client, run: Run) -> None
     assert [line["endpoint"] for line in body["series"]] == [None, 0, 3]
     assert all(line["rps"] == line["p95"] == [] for line in body["series"])
     assert (body["from"], body["t"], body["step_s"]) == (None, [], 1)
+
+
+def test_a_worker_that_is_none_of_the_run_is_named(tess_client: Client, run: Run) -> None:
+    RunWorkerFactory.create(run=run, index=2)
+    RunWorkerFactory.create(index=3)
+    assert get(tess_client, run, "series/?worker=2&metrics=rps,users,cpu_percent,lag_ms,rss_bytes").status_code == 200
+    body = get(tess_client, run, "series/?worker=3").json()
+    assert body["code"] == "no_worker" and "worker 3" in body["message"]
+
+
+def test_the_log_of_a_worker_is_a_file(tess_client: Client, run: Run) -> None:
+    keep(run, "worker-3.log", b"a line\n")
+    answer = get(tess_client, run, "worker-3.log")
+    assert (answer.status_code, body_of(answer)) == (200, b"a line\n")
+    assert answer["Content-Type"].startswith("text/plain") and "attachment" in answer["Content-Disposition"]
+    assert get(tess_client, run, "worker-4.log").status_code == 404
 
 
 # --- cells --------------------------------------------------------------------------------------------------------

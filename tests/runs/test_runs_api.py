@@ -14,7 +14,15 @@ from apps.runs.models import LogChunk, Run, RunEvent
 from apps.runs.states import State
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.models import ApiToken, Project
-from tests.factories import EndpointFactory, PoolFactory, RunFactory, ScenarioFactory, ScenarioVersionFactory, bearer
+from tests.factories import (
+    EndpointFactory,
+    PoolFactory,
+    RunFactory,
+    RunWorkerFactory,
+    ScenarioFactory,
+    ScenarioVersionFactory,
+    bearer,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool", "no_redis")]
 RUNS = "/api/v1/runs/"
@@ -70,7 +78,12 @@ def test_it_starts_a_run(tess_client: Client, version: ScenarioVersion) -> None:
         ({"env": [1]}, "env"),
         ({"tags": "a"}, "tags"),
         ({"stages": [{"duration": "1m"}]}, "stages"),
-        ({"workers": 2}, "workers"),
+        ({"workers": 0}, "workers"),
+        ({"workers": 1.5}, "workers"),
+        ({"workers": 501}, "workers"),
+        ({"workers": 6, "users": 5}, "workers"),
+        ({"on_lost": "shrug"}, "on_lost"),
+        ({"when_full": 1}, "when_full"),
         ({"pool": "nowhere"}, "pool"),
         ({"version": 99}, "version"),
         ({"labels": {"a": 1}}, "labels"),
@@ -251,14 +264,20 @@ def test_it_reads_what_hangs_on_a_run(tess_client: Client, run: Run) -> None:
     EndpointFactory.create(run=run, index=1, name="/b")
     EndpointFactory.create(run=run, index=0, name="/a")
     LogChunk.objects.bulk_create(LogChunk(run=run, seq=seq, text=f"line {seq}") for seq in range(1, 61))
-    Run.objects.update(runner="host-1")
+    Run.objects.update(runner="host-1", id_prefix="test_", id_width=3)
+    RunWorkerFactory.create(run=run, host_name="host", users=7, offset=10)
 
     def read(path: str) -> Any:
         return tess_client.get(f"{RUNS}{run.pk}/{path}").json()
 
     assert [row["name"] for row in read("endpoints/")["results"]] == ["/a", "/b"]
     assert read("failures/")["results"] == read("exceptions/")["results"] == []
-    assert read("workers/")["results"][0]["host"] == "host"
+    (worker,) = read("workers/")["results"]
+    assert (worker["host"], worker["runner"], worker["ids"]) == (
+        "host",
+        "host-1",
+        {"first": "test_011", "last": "test_017"},
+    )
     assert read("log/") == {"seq": 60, "lines": [f"line {seq}" for seq in range(11, 61)], "matches": 50}
     assert read("log/?after=58") == {"seq": 60, "lines": ["line 59", "line 60"], "matches": 2}
     assert read("log/?after=60") == {"seq": 60, "lines": [], "matches": 0}

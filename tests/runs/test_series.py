@@ -257,6 +257,23 @@ def test_workers_are_added_up() -> None:
         assert found["p50"] == pytest.approx([10.0] * len(found["t"]), rel=0.01)
 
 
+def test_one_worker_is_read_alone_in_the_steps_of_the_run() -> None:
+    run = recorded([exact(at, [10.0] * 3) for at in range(130)])
+    tiers.append(run.pk, [exact(at, [30.0], users=2) for at in range(40)], worker=1)
+    tiers.close_worker(run.pk, 1)
+    for points, covered in ((200, 40), (14, 4)):
+        found = reading.figures(run, Window(points=points), lines=[None], metrics=["rps", "users"], worker=1)
+        whole = reading.figures(run, Window(points=points), lines=[None], metrics=["rps"])
+        (line,) = found["series"]
+        assert found["step_s"] == whole["step_s"] and found["t"] == whole["t"][:covered]
+        assert set(line["rps"]) == {1.0} and set(line["users"]) == {2}
+
+
+def test_a_worker_that_measured_nothing_has_no_points() -> None:
+    found = reading.figures(recorded(bursts(60)), Window(points=7), lines=[None], metrics=["rps", "p95"], worker=7)
+    assert found["t"] == found["series"][0]["rps"] == []
+
+
 def test_a_run_whose_figures_are_gone_has_none() -> None:
     assert one(recorded(bursts(60), finest_step_s=0))["t"] == []
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
+from django.test import Client
 
 from apps.runs import consumers, live, tiers
 from apps.runs.live import News
-from apps.runs.models import LogChunk, Run, ScriptException
+from apps.runs.models import LogChunk, Run, RunWorker, ScriptException
 from apps.runs.recording import Recorder
 from apps.runs.states import State
 from apps.scenarios.models import Scenario
 from apps.teams.models import ApiToken, Membership
 from portal.asgi import application
-from tests.factories import bearer
+from tests.factories import RunWorkerFactory, bearer
 from tests.redis import Server
 from tests.runs.makers import held, sample, tick
 from tests.sockets import Socket
@@ -83,6 +85,28 @@ async def test_it_tells_of_state_events_tables_and_log(recorder: Recorder, read_
     assert (await until(socket, "event"))["event"]["text"] == "Locust started"
     await sync_to_async(recorder.lease.move)(State.STOPPING)
     assert (await until(socket, "state"))["run"]["state"] == "stopping"
+    await socket.close()
+
+
+async def test_it_tells_of_the_workers_as_rest_does(
+    recorder: Recorder, read_token: ApiToken, tess_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOK_EVERY_SECONDS", 0.05)
+    worker = await sync_to_async(RunWorkerFactory.create)(run_id=recorder.run_id, identity=b"x" * 1_000)
+    socket, snapshot = await opened(recorder, read_token)
+    assert [(row["index"], row["state"]) for row in snapshot["workers"]] == [(0, "wanted")]
+
+    async def change(**fields: Any) -> None:
+        await sync_to_async(RunWorker.objects.filter(pk=worker.pk).update)(**fields)
+
+    await change(state="ready", current_users=3, last_seq=1, totals={"requests": 7, "failures": 1})
+    told = (await until(socket, "workers"))["workers"]
+    answer = await sync_to_async(tess_client.get)(f"/api/v1/runs/{recorder.run_id}/workers/")
+    assert told == answer.json()["results"]
+    began = time.monotonic()
+    await change(current_users=4)
+    assert (await until(socket, "workers"))["workers"][0]["users"] == 4
+    assert time.monotonic() - began > 0.5  # at most once a second
     await socket.close()
 
 

@@ -26,6 +26,13 @@ export function eventWords(event) {
   return changes.length ? changes.join(" · ") : event.text;
 }
 
+const OF_WORKERS = new Set(["worker_away", "worker_back", "worker_lost", "worker_restarted", "stranger"]);
+
+/** What a warning about a worker is called; null for another event. */
+export function workerWarning({ kind, data }) {
+  return kind === "warning" && OF_WORKERS.has(data?.code) ? `warning_${data.code}` : null;
+}
+
 /** When the pause that holds now began, ISO; null when it is not known. */
 export function pausedSince(events) {
   const last = events.filter((event) => event.kind === "control" && Array.isArray(event.data?.paused)).at(-1);

@@ -1,7 +1,7 @@
 /** The quieter tabs: exceptions, events, details, files. Each draws itself anew when its data changed. */
 
 import { icon, make, setHidden, setText } from "./dom.js";
-import { eventWords } from "./events.js";
+import { eventWords, workerWarning } from "./events.js";
 import { fileLink, filesOf } from "./files.js";
 import { actorName, bytes, count, duration, moment, oneLine, percentage, plain, time, utc } from "./format.js";
 import { elapsed } from "./phase.js";
@@ -43,7 +43,7 @@ export function drawEvents(panel, { events, run }) {
     return make("li", { class: `event event-${event.kind in EVENT_ICONS ? event.kind : "other"}` },
       eventTime(event),
       make("span", { class: "muted num event-since", text: since !== null && since >= 0 ? duration(since) : "" }),
-      make("span", { class: "event-kind" }, icon(EVENT_ICONS[event.kind] ?? "info"), kindText(event.kind)),
+      make("span", { class: "event-kind" }, icon(EVENT_ICONS[event.kind] ?? "info"), kindText(event)),
       make("bdi", { class: "event-text", text: eventWords(event) }),
       event.by ? make("span", { class: "muted nowrap", text: actorName(event.by) }) : null);
   }));
@@ -60,7 +60,7 @@ function eventTime({ at, until }) {
     text: until ? `${time(at)}–${time(until)}` : time(at) });
 }
 
-const kindText = (kind) => (kind in EVENT_ICONS ? text(`event_${kind}`) : kind);
+const kindText = (event) => text(workerWarning(event) ?? (event.kind in EVENT_ICONS ? `event_${event.kind}` : event.kind));
 
 export function drawDetails(panel, store) {
   const { run } = store;
@@ -109,7 +109,7 @@ export function drawFiles(panel, { run }, addresses) {
 export function drawCounts(root, store) {
   const counts = {
     endpoints: store.endpoints.size, failures: store.failures.length, exceptions: store.exceptions.length,
-    events: store.events.length, files: filesOf(store.run, root.dataset).length,
+    events: store.events.length, workers: store.workers.length, files: filesOf(store.run, root.dataset).length,
   };
   for (const [name, value] of Object.entries(counts)) {
     setText(root.querySelector(`[data-count="${name}"]`), value ? count(value) : "");

@@ -40,19 +40,20 @@ export class Poller {
 
   async #ask() {
     const { api } = this;
-    const [run, endpoints, series, failures, exceptions, events, log] = await Promise.all([
+    const [run, endpoints, series, failures, exceptions, events, workers, log] = await Promise.all([
       api.get(),
       api.rows("endpoints/"),
       api.series([null, ...this.seriesKeys()]),
       api.rows("failures/"),
       api.rows("exceptions/"),
       api.rows("events/"),
+      api.rows("workers/"),
       api.get("log/", { after: this.logSeq }),
     ]);
     this.logSeq = log.seq ?? this.logSeq;
     this.logLines = [...this.logLines, ...(log.lines ?? [])].slice(-2_000);
     return {
-      type: "snapshot", run: { ...this.run(), ...run }, endpoints, series, failures, exceptions, events,
+      type: "snapshot", run: { ...this.run(), ...run }, endpoints, series, failures, exceptions, events, workers,
       log: { seq: this.logSeq, lines: this.logLines },
     };
   }

@@ -3,6 +3,7 @@
 import { Palette } from "./colors.js";
 import { isOver } from "./phase.js";
 import { HEALTH, Series, TOTAL } from "./series.js";
+import { Rates } from "./workers.js";
 
 /** Series that are kept in memory at once, besides the total. */
 export const MAX_SERIES = 60;
@@ -28,6 +29,9 @@ export class Store {
     this.failures = [];
     this.exceptions = [];
     this.events = [];
+    /** The Locust processes, as `workers/` tells them. */
+    this.workers = [];
+    this.rates = new Rates();
     /** `from` counts the lines that were dropped at the top, so that a reader can tell which lines are new. */
     this.log = { seq: 0, from: 0, lines: [], generation: 0 };
     this.clockOffset = 0;
@@ -60,6 +64,7 @@ export class Store {
         this.run = { ...this.run, ...message.run };
         return ["run"];
       case "event": return this.#event(message.event);
+      case "workers": return this.#setWorkers(message.workers);
       case "tables":
         this.failures = message.failures ?? this.failures;
         this.exceptions = message.exceptions ?? this.exceptions;
@@ -110,11 +115,18 @@ export class Store {
     this.failures = message.failures ?? [];
     this.exceptions = message.exceptions ?? [];
     this.events = [...(message.events ?? [])].sort(byId);
+    this.#setWorkers(message.workers ?? this.workers);
     const log = message.log ?? { seq: 0, lines: [] };
     this.log = { seq: log.seq, from: 0, lines: log.lines.slice(-MAX_LOG_LINES), generation: this.log.generation + 1 };
     this.#learn(message.endpoints ?? []);
     this.#readLatest();
-    return ["run", "endpoints", "series", "failures", "exceptions", "events", "log"];
+    return ["run", "endpoints", "series", "failures", "exceptions", "events", "workers", "log"];
+  }
+
+  #setWorkers(workers) {
+    this.workers = workers;
+    this.rates.heard(workers, this.now());
+    return ["workers"];
   }
 
   /** What the last ticks would have said, read off the history. */

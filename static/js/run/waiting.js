@@ -5,6 +5,7 @@ import { fileLink, headlineFiles } from "./files.js";
 import { actorName, count, plain, time, utc } from "./format.js";
 import { phaseOf, stepFinder, stepsOf } from "./phase.js";
 import { hasText, text } from "./text.js";
+import { drawArrivals } from "./worker_table.js";
 
 export class Waiting {
   constructor(root) {
@@ -22,13 +23,18 @@ export class Waiting {
       setHidden(part, part.dataset.when !== phase && !(part.dataset.when === "starting" && isBeforeFirst));
     }
     if (phase === "queued") this.#queue(run);
-    if (phase === "starting" || isBeforeFirst) this.#steps(run, events);
+    if (phase === "starting" || isBeforeFirst) {
+      this.#steps(run, events);
+      drawArrivals(this.find("arrivals"), store.workers);
+    }
     if (phase === "failed") this.#failure(run);
     if (phase === "report") this.#report(run);
   }
 
-  #queue({ queue_position: place }) {
+  #queue({ queue_position: place, waits_for: missing }) {
     if (place) setText(this.find("queue-place"), place === 1 ? text("queue_next") : text("queue_place", { place }));
+    setText(this.find("queue-missing"), plain(missing ?? ""));
+    setHidden(this.find("queue-missing"), !missing);
   }
 
   #steps(run, events) {

@@ -1,0 +1,88 @@
+"""The tabs of workers and IDs of a run that was made up in the database: eight workers, one lost, one ID used twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.core.supervise.stack import BASE_DIR
+from tests import browsing
+from tests.e2e import scripts
+from tests.e2e.stack import Stack
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.browser,
+    pytest.mark.same_on_any_database("what is read for the page is tried on both by tests/runs"),
+]
+
+
+@pytest.fixture
+def page(stack: Stack) -> Iterator[Page]:
+    """A logged-in page whose console must stay clean."""
+    if browsing.CHROMIUM is None:
+        pytest.skip(browsing.MISSING)
+    complaints: list[str] = []
+    with browsing.logged_in(stack.url, stack.facts["username"], stack.facts["password"], complaints) as page:
+        yield page
+    assert complaints == []
+
+
+def made_up(stack: Stack, state: str) -> str:
+    """Address of a run in `state` that nobody ran."""
+    scenario = stack.scenario(scripts.SHOP, host="http://127.0.0.1:1")
+    command = [sys.executable, "-m", "tests.e2e.made_up", state, scenario]
+    made = subprocess.run(command, cwd=BASE_DIR, env=stack.env, capture_output=True, text=True, check=True)
+    return f"{stack.url}/runs/{made.stdout.strip()}/"
+
+
+def test_the_workers_of_a_run_have_rows_and_lines(stack: Stack, page: Page) -> None:
+    page.goto(f"{made_up(stack, 'finished')}#workers")
+    expect(page.locator("#tab-workers")).to_have_text("Workers 8")
+    rows = page.locator("#panel-workers tbody tr")
+    expect(rows).to_have_count(8)
+    expect(rows.nth(5)).to_contain_text("hears nothing since")
+    expect(rows.nth(5)).to_contain_text("Neither its master nor the database heard of it.")
+    expect(rows.nth(5)).to_contain_text("test_00313 – test_00375")
+    expect(rows.nth(1)).to_contain_text("clock 320 ms ahead")
+    expect(rows.nth(0)).not_to_contain_text("clock")
+    page.locator("[data-chart=worker-cpu]").scroll_into_view_if_needed()  # out of sight nothing is drawn
+    expect(page.locator("[data-worker-charts] canvas")).to_have_count(5, timeout=10_000)
+    page.click("#tab-events")
+    expect(page.locator("#panel-events")).to_contain_text("Worker lost")
+
+
+def test_the_ids_of_a_run_are_judged_in_words_and_leave_as_csv(stack: Stack, page: Page) -> None:
+    page.goto(f"{made_up(stack, 'finished')}#ids")
+    panel = page.locator("#panel-ids")
+    expect(panel.locator("[data-ids-verdict]")).to_contain_text("two users had the same ID at once: 1.")
+    expect(panel.locator("[data-ids-lists]")).to_contain_text("test_00313")
+    expect(panel.locator("[data-ids-lists]")).to_contain_text("numbers 18 to 19")
+    with page.expect_download() as download:
+        panel.locator("[data-ids-csv]").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[1] == "1,test_00001,test_00062,62,0,1,0,63" and len(lines) == 9
+
+
+def test_a_run_says_what_it_waits_for_and_who_is_there(stack: Stack, page: Page) -> None:
+    page.goto(made_up(stack, "queued"))
+    expect(page.locator("[data-queue-missing]")).to_contain_text("3 slots are free")
+    page.goto(made_up(stack, "starting"))
+    expect(page.locator("[data-arrivals]")).to_contain_text("3 of 8 workers are there")
+    expect(page.locator("[data-arrivals] li").nth(7)).to_contain_text("Worker 8 · host-b")
+
+
+def test_a_run_of_one_process_has_one_calm_row(stack: Stack, page: Page) -> None:
+    run_id = stack.start(stack.scenario(scripts.SHOP, host="http://127.0.0.1:1", run_time="3s"))
+    stack.over(run_id)
+    page.goto(f"{stack.url}/runs/{run_id}/#workers")
+    expect(page.locator("#panel-workers tbody tr")).to_have_count(1)
+    expect(page.locator("[data-worker-charts]")).to_be_hidden()
+    expect(page.locator("#panel-workers tfoot tr")).to_have_count(0)
+    page.click("#tab-ids")
+    expect(page.locator("[data-ids-none]")).to_contain_text("This script counts by itself.")
