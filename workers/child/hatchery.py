@@ -34,6 +34,8 @@ PAUSE_SECONDS = 0.001
 MODES = ("split", "shared", "per_user")
 ENDS = ("recycle", "stop")
 MAX_DIGITS = 12
+MAX_CELL_CHARS = 1_000_000
+"""As long as the portal takes a row to be."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -339,6 +341,7 @@ class _Rows:
 
     def __init__(self, name: str, pause: Callable[[], None] = lambda: None) -> None:
         """Reads all of it once, calling `pause` now and then. Raises DataFileError."""
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARS))  # Python's own is 131,072
         self._name = name
         self._is_json = name.lower().endswith((".jsonl", ".ndjson"))
         self._offsets = array("Q")
