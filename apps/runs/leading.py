@@ -57,6 +57,7 @@ class Lead:
     _began: float | None = None
     _rung_at: float = float("-inf")
     _ready: set[int] = field(default_factory=set)
+    _starts: dict[int, int] = field(default_factory=dict)
     _told_ready: set[int] = field(default_factory=set)
     _silent_since: dict[int, float] = field(default_factory=dict)
     _told_silent: set[int] = field(default_factory=set)
@@ -213,6 +214,9 @@ class Lead:
 
     def _tell_states(self, workers: list[RunWorker]) -> None:
         for worker in workers:
+            if self._starts.get(worker.index, worker.starts) != worker.starts:
+                self._ready.discard(worker.index)  # another process, of which the master has not heard yet
+            self._starts[worker.index] = worker.starts
             is_silent = worker.index in self._silent_since
             if worker.index in self._ready and worker.state == WorkerState.STARTING:
                 self._set(worker, WorkerState.READY, ready_at=db_now())

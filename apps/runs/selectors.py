@@ -15,6 +15,8 @@ from apps.runs.states import ACTIVE, State
 
 LOG_CHUNKS_AT_ONCE = 50
 """Further back than this, the log is a download."""
+LEADER = -1
+"""What `LogChunk.worker` says of the process that is no worker of several."""
 SAMPLES_SHOWN = 100
 """Of one failure; the engine keeps far fewer."""
 
@@ -54,8 +56,11 @@ def queue_position(run: Run) -> int | None:
 
 
 def log_after(run_id: UUID, seq: int) -> tuple[int, list[str]]:
-    """Lines of the live log after chunk `seq`, as far as they are kept and not too many; the newest chunk's number."""
-    newest = LogChunk.objects.filter(run_id=run_id, seq__gt=seq).order_by("-seq")[:LOG_CHUNKS_AT_ONCE]
+    """Lines of the live log after chunk `seq`, as far as they are kept and not too many; the newest chunk's number.
+
+    Of the only process of a run, or of the master: what workers say is in files of their own.
+    """
+    newest = LogChunk.objects.filter(run_id=run_id, worker=LEADER, seq__gt=seq).order_by("-seq")[:LOG_CHUNKS_AT_ONCE]
     chunks = list(newest)[::-1]
     lines = [line for chunk in chunks for line in chunk.text.split("\n")]
     return (chunks[-1].seq if chunks else seq), lines
@@ -63,7 +68,7 @@ def log_after(run_id: UUID, seq: int) -> tuple[int, list[str]]:
 
 def log_search(run_id: UUID, wanted: loglines.Wanted, after: int) -> loglines.Found:
     """What is wanted of the kept log, in chunks above `after`. Reads all that is kept: some megabytes at most."""
-    chunks = LogChunk.objects.filter(run_id=run_id).order_by("seq").values_list("seq", "text")
+    chunks = LogChunk.objects.filter(run_id=run_id, worker=LEADER).order_by("seq").values_list("seq", "text")
     return loglines.search(chunks.iterator(), wanted, after=after)
 
 
