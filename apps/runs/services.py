@@ -89,7 +89,8 @@ def start(
     load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, options or {})
     placed = {name: getattr(scenario, name) for name in places.FIELDS} | dict(placement or {})
     _check(version, load, extras)
-    if problems := places.check_pool(pool, scenario.project) + places.check(placed, users=load["users"]):
+    problems = places.check_pool(pool, scenario.project) + places.check(placed, users=load["users"])
+    if problems := problems or places.check_ids(pool, users=load["users"]):
         loads.refuse(problems)
     with transaction.atomic():
         return _insert(scenario, version, pool, {**load, **placed}, extras, by)

@@ -33,6 +33,14 @@ def check_pool(pool: WorkerPool | None, project: Project) -> list[Problem]:
     return [Problem("pool", "pool_not_allowed", "The pool %(pool)s is not for this project.", {"pool": pool.name})]
 
 
+def check_ids(pool: WorkerPool, *, users: int) -> list[Problem]:
+    """Whether the pool could ever have an ID for each of so many users; whether it has now is seen at the claim."""
+    if pool.first_id is None or pool.last_id is None or users <= (ids := pool.last_id - pool.first_id + 1):
+        return []
+    message = "%(users)d users need as many IDs; the pool %(pool)s has %(ids)d."
+    return [Problem("users", "too_few_ids", message, {"users": users, "pool": pool.name, "ids": ids})]
+
+
 def _check_workers(workers: Any, users: Any) -> list[Problem]:
     if not _is_whole(workers) or not 1 <= workers <= MAX_WORKERS:
         message = "Workers must be a whole number from 1 to %(limit)d."

@@ -109,6 +109,16 @@ def test_it_needs_a_script_and_a_pool(scenario: Scenario, by: Actor) -> None:
 
 
 @pytest.mark.usefixtures("no_redis")
+def test_a_pool_that_can_never_have_ids_for_all_users_is_refused(scenario: Scenario, by: Actor) -> None:
+    WorkerPool.objects.update(id_prefix="test_", first_id=101, last_id=120)
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, options={"users": 21}, by=by)
+    assert (refused.value.code, list(refused.value.fields)) == ("too_few_ids", ["users"])
+    assert "21" in refused.value.message and "20" in refused.value.message
+    assert services.start(scenario=scenario, options={"users": 20}, by=by).state == State.QUEUED
+
+
+@pytest.mark.usefixtures("no_redis")
 def test_it_queues_with_the_scenarios_load_and_leaves_a_trace(scenario: Scenario, by: Actor) -> None:
     run = services.start(scenario=scenario, options={"users": 7}, extras=Extras("try", {"branch": "main"}), by=by)
     run.refresh_from_db()
