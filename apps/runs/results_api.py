@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.runs import exports, heatmap, junit, presentation, questions, reading, selectors, series, summary
+from apps.runs import exports, heatmap, identities, junit, presentation, questions, reading, selectors, series, summary
 from apps.runs.api import run_for
 from apps.runs.models import Run
 from apps.runs.results_serializers import DistributionOut, HeatmapOut, PhasesOut, SeriesOut, SummaryOut
@@ -163,6 +163,8 @@ def report(run: Run) -> dict[str, Any]:
         "endpoints": [presentation.endpoint(row) for row in run.endpoints.all()],
         "failures": presentation.failures(selectors.failures(run.pk)),
         "exceptions": presentation.exceptions(run.exceptions.all()),
+        "workers": presentation.workers(run),
+        "identities": identities.report(run),
         "events": [presentation.event(row) for row in run.events.all()],
     }
 

@@ -231,7 +231,8 @@ def test_the_whole_result_is_one_json(tess_client: Client, run: Run) -> None:
     FailureFactory.create(run=run)
     answer = get(tess_client, run, "report.json")
     body = json.loads(answer.content)
-    assert set(body) == {"run", "phases", "endpoints", "failures", "exceptions", "events"}
+    tables = {"endpoints", "failures", "exceptions", "workers", "identities", "events"}
+    assert set(body) == {"run", "phases", *tables}
     assert body["run"]["id"] == str(run.pk) and body["endpoints"][0]["name"] == "=1+1"
     assert answer.headers["Content-Disposition"].startswith("attachment")
 
