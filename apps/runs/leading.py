@@ -134,7 +134,7 @@ class Lead:
             return
         if not self._published:
             self._publish(self._port)
-        workers = list(RunWorker.objects.filter(run_id=self.lease.run_id))
+        workers = list(RunWorker.objects.filter(run_id=self.lease.run_id).defer("identity"))  # which may be large
         self._file_notes()
         self._tell_states(workers)
         if not all(worker.index in self._told_ready for worker in workers):
