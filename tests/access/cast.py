@@ -13,7 +13,9 @@ from django.test import Client
 
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.runs.models import Failure, Run
-from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.scenarios import data_services
+from apps.scenarios.models import DataFile, Scenario, ScenarioVersion
+from apps.teams.actors import Actor
 from apps.teams.models import ApiToken, Project, Team
 from apps.teams.roles import ROLE_PERMISSIONS, SCOPE_PERMISSIONS, Role, Scope
 from tests import factories
@@ -60,6 +62,7 @@ class Cast:
     version: ScenarioVersion
     run: Run
     failure: Failure
+    data: DataFile
     lab: WorkerPool
     """A pool for Acme only."""
     box: WorkerHost
@@ -111,11 +114,18 @@ def make_cast(acme: Team, shop: Project, people: dict[str, User], tokens: dict[s
         version=version,
         run=run,
         failure=factories.FailureFactory.create(run=run),
+        data=_give_data(scenario),
         lab=lab,
         box=factories.HostFactory.create(pool=lab, name="box-1"),
         read_token=tokens["read"],
         parties=(*others, *members, *programs, bound),
     )
+
+
+def _give_data(scenario: Scenario) -> DataFile:
+    source = BytesIO(b"id\n1\n")
+    version, _is_new = data_services.upload(scenario=scenario, name="ids.csv", source=source, by=Actor(system="test"))
+    return version.file
 
 
 def _leave_file(run: Run, name: str) -> None:

@@ -273,7 +273,7 @@ def test_an_endpoint_that_the_run_does_not_have_is_named(
 
 
 KNOWN = {
-    "series/": "endpoint, metrics, from, to, points, band",
+    "series/": "endpoint, metrics, from, to, points, band, worker",
     "summary/": "from, to",
     "heatmap/": "endpoint, from, to, columns, rows",
     "distribution/": "endpoint, from, to, bins",
