@@ -78,7 +78,7 @@ def test_no_interface_that_comes_goes_or_starts_anew_makes_traffic_of_nothing(
     rates = mbit_between(before, after, seconds)
     for way, rate in enumerate(rates):
         grown = sum(max(0, after[name][way] - before[name][way]) for name in before.keys() & after.keys())
-        assert rate >= 0 and rate == pytest.approx(grown * 8e-6 / seconds, abs=0.0006)
+        assert rate >= 0 and rate == pytest.approx(grown * 8e-6 / seconds, rel=1e-9, abs=0.0006)
 
 
 def test_a_folder_of_runs_that_is_not_there_yet_has_a_disk(tmp_path: Path) -> None:
