@@ -37,22 +37,26 @@ class LocustProcess:
     Should a script kill its guard, its orphans come to us if `sandbox.protect_supervisor()` was called before; so
     whoever starts a child in a new session by other means beside a LocustProcess would lose it for an orphan.
     Exit codes are Locust's own; a negative one is the signal that ended it.
+
+    `kept` are descriptors of ours that the guard keeps open as long as it lives, and Locust never gets.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], *, cwd: Path, log: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], *, cwd: Path, log: Path, kept: Sequence[int] = ()
+    ) -> None:
         self._children_before = set(_child_pids())
         read, self._liveness = os.pipe()  # neither end survives an exec, but for `pass_fds`
         try:
             with log.open("ab") as output, _starting:
                 self._popen = subprocess.Popen(
                     argv,
-                    env={**env, "HATCHERY_LIVENESS_FD": str(read)},
+                    env={**env, "HATCHERY_GUARD_FDS": " ".join(map(str, (read, *kept)))},
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    pass_fds=(read,),
+                    pass_fds=(read, *kept),
                 )
                 _guards.add(self._popen.pid)
         except BaseException:

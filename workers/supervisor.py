@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -120,8 +120,10 @@ class Supervision:
         swarm: Swarm | None = None,
         identity: Reader | None = None,
         open_data: launch.Open | None = None,
+        kept: Sequence[int] = (),
     ) -> None:
-        """`identity`: what reads the journal of IDs, if it has read those of processes before."""
+        """`identity`: what reads the journal of IDs, if it has read those of processes before; `kept`: descriptors
+        that stay open as long as anything of the process is left."""
         self.spec = spec
         self.folder = folder
         self.control = control
@@ -137,7 +139,7 @@ class Supervision:
             source = _own_source(spec, folder, clock, lambda: now() + spec.clock_offset_s)
         self.collector = Collector(source, folder, self.spool, clock, self.swarm.word)
         self.identity = IdentitySource(folder, identity or Reader(now() - CLOCK_SECONDS), clock, now)
-        self.process = self.start()
+        self.process = self.start(kept)
         self.began = self.steered_at = clock()
         self.steering = Steering(0, spec.duration_s)
         self.steering_trouble = ""
@@ -148,11 +150,11 @@ class Supervision:
 
         self.spool.event("process_started", {"pid": self.process.pid})
 
-    def start(self) -> LocustProcess:
+    def start(self, kept: Sequence[int]) -> LocustProcess:
         spec, folder = self.spec, self.folder
         environment = command.environment(spec, folder)
         try:
-            return LocustProcess(command.argv(spec, folder), environment, cwd=folder.script, log=folder.log)
+            return LocustProcess(command.argv(spec, folder), environment, cwd=folder.script, log=folder.log, kept=kept)
         except BaseException:
             self.collector.close()
             raise

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ GONE_SECONDS = 3.0
 KILLS = 15
 SUPERVISE = """
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tests.workers.conftest import Memory, Orders
 from workers.command import RunFolder
@@ -90,14 +92,14 @@ def test_a_script_gets_no_descriptor_of_ours(tmp_path: Path) -> None:
     tell += "    try: print('FD', os.readlink('/proc/self/fd/' + n), flush=True)\n    except OSError: pass\nos._exit(0)"
     with Path(__file__).open() as secret:
         os.set_inheritable(secret.fileno(), True)
-        assert ended(start(tmp_path, tell)) == 0
+        assert ended(start(tmp_path, tell, kept=(secret.fileno(),))) == 0
     log = RunFolder(tmp_path).log
     opened = {line.split()[1] for line in log.read_text().splitlines() if line.startswith("FD")}
     assert {"/dev/null", str(log)} <= opened
     assert not [name for name in opened if name.startswith("pipe:") or name == __file__]
 
 
-def start(path: Path, script: str) -> LocustProcess:
+def start(path: Path, script: str, *, kept: Sequence[int] = ()) -> LocustProcess:
     """A child that only imports `script`."""
     folder = RunFolder(path)
     make_folders(folder)
@@ -110,7 +112,7 @@ def start(path: Path, script: str) -> LocustProcess:
     }
     folder.launch.write_text(json.dumps(config))
     env = {"PATH": os.defpath, "HATCHERY_RUN_ID": "inspected"}
-    return LocustProcess(launcher(folder), env, cwd=folder.script, log=folder.log)
+    return LocustProcess(launcher(folder), env, cwd=folder.script, log=folder.log, kept=kept)
 
 
 def ended(process: LocustProcess) -> int:

@@ -293,7 +293,7 @@ def test_the_environment_is_the_tenants(run: Runs, monkeypatch: pytest.MonkeyPat
     assert env["HOME"].startswith(str(ran.folder.path)) and env["TMPDIR"].startswith(str(ran.folder.path))
     assert [env[f"WORKER_{name}"] for name in ("OFFSET", "COUNT", "INDEX", "TOTAL")] == ["0", "2", "0", "1"]
     assert not [name for name in env if name.startswith("LOCUST_")]
-    assert "HATCHERY_LIVENESS_FD" not in env
+    assert "HATCHERY_GUARD_FDS" not in env
 
 
 def test_a_locust_conf_of_the_script_is_not_read(run: Runs) -> None:

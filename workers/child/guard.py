@@ -18,15 +18,19 @@ POLL_MILLISECONDS = 1_000
 KILL_PAUSE_SECONDS = 0.005
 
 
-def split(liveness: int) -> None:
-    """Fork. Returns in the child, which goes on as Locust; the parent becomes the guard and never returns."""
+def split(liveness: int, *kept: int) -> None:
+    """Fork. Returns in the child, which goes on as Locust; the parent becomes the guard and never returns.
+
+    Descriptors in `kept` stay open in the guard until nothing is left below it.
+    """
     linux.adopt_orphans()
     guard = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     child = os.fork()
     if child:
         os._exit(watch(child, liveness))
-    os.close(liveness)
+    for descriptor in (liveness, *kept):
+        os.close(descriptor)
     os.setpgid(0, 0)
     linux.die_with_parent()
     if os.getppid() != guard:

@@ -20,12 +20,12 @@ PACKAGE = "hatchery_child"
 
 def main() -> None:
     config: dict[str, Any] = json.loads(Path(sys.argv[1]).read_bytes())
-    liveness = int(os.environ.pop("HATCHERY_LIVENESS_FD"))
+    descriptors = [int(number) for number in os.environ.pop("HATCHERY_GUARD_FDS").split()]
     sys.argv = ["locust", *sys.argv[2:]]
     hide_portal()
     load_package()
     confine(config["limits"])
-    importlib.import_module(f"{PACKAGE}.guard").split(liveness)
+    importlib.import_module(f"{PACKAGE}.guard").split(*descriptors)
     offer_module()
     importlib.import_module(f"{PACKAGE}.{config['mode']}").main(config)
 
