@@ -20,8 +20,6 @@ from apps.pools.allocation import NoRoom, Room, Seat, Span, free_spans
 from apps.pools.models import IdLease, Standing, WorkerHost, WorkerPool
 
 RUN_LABEL_CHARS = 300
-HOLDERS_NAMED = 3
-"""In a sentence; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,16 @@ def rooms(pool: WorkerPool, used: Mapping[UUID, tuple[int, int]], now: datetime)
     `used` says of a host's id how many slots and users are taken. Of a pool with IDs, a host without a range has none.
     """
     taken = _taken(pool, now) if pool.has_ids else []
-    hosts = pool.hosts.filter(standing=Standing.ACTIVE, is_silent=False).select_related("pool", "id_range")
-    return [_room(host, used.get(host.pk, (0, 0)), taken) for host in hosts]
+    return [_room(host, used.get(host.pk, (0, 0)), taken) for host in _at_work(pool)]
+
+
+def rooms_of_all(pool: WorkerPool) -> list[Room]:
+    """As `rooms`, if no run had anything."""
+    return [_room(host, (0, 0), []) for host in _at_work(pool)]
+
+
+def _at_work(pool: WorkerPool) -> QuerySet[WorkerHost]:
+    return pool.hosts.filter(standing=Standing.ACTIVE, is_silent=False).select_related("pool", "id_range")
 
 
 def _room(host: WorkerHost, used: tuple[int, int], taken: Iterable[Span]) -> Room:
@@ -150,13 +156,11 @@ def holders(pool: WorkerPool) -> list[Holder]:
 
 
 def shortage(error: NoRoom, pool: WorkerPool) -> str:
-    """Why a run has no room in the pool: figures, and for IDs who holds them."""
+    """Why a run has no room in the pool, in figures."""
     figures = {"needed": error.needed, "free": error.free, "pool": pool.name}
     sentences = [_short_of(error.kind, error.needed) % figures]
     if error.kind == "slots" and pool.has_ids:
         sentences.append(_("Slots of hosts without free IDs do not count."))
-    if error.kind == "ids":
-        sentences += _held(holders(pool))
     return " ".join(sentences)
 
 
@@ -181,14 +185,3 @@ def _short_of(kind: str, needed: int) -> str:
                 needed,
             )
     raise ValueError(kind)
-
-
-def _held(found: list[Holder]) -> Iterable[str]:
-    if not found:
-        return
-    named = ", ".join(f"{holder.run_label} ({holder.ids})" for holder in found[:HOLDERS_NAMED])
-    rest = len(found) - HOLDERS_NAMED
-    if rest > 0:
-        more = ngettext("%(count)d other run", "%(count)d other runs", rest) % {"count": rest}
-        named = _("%(runs)s and %(more)s") % {"runs": named, "more": more}
-    yield _("IDs are leased by %(runs)s.") % {"runs": named}

@@ -19,6 +19,7 @@ from apps.runs.models import Run, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.services import ring_waiting
 from apps.runs.states import TERMINAL, WORKERS_ALIVE, State, WorkerState
+from apps.runs.waiting import AfterOthers, let_elders_go_first, why
 from apps.scenarios.models import WhenFull
 
 QUARANTINE_SECONDS = 90
@@ -43,18 +44,19 @@ def take(run_id: UUID, *, runner: str, host: WorkerHost) -> Lease | None:
     try:
         with transaction.atomic():
             return _take(run_id, runner, host)
-    except NoRoom as error:
+    except (NoRoom, AfterOthers) as error:
         _note_full(run_id, error)
         return None
 
 
 def _take(run_id: UUID, runner: str, host: WorkerHost) -> Lease | None:
-    """Raises NoRoom and Elsewhere, and leaves nothing behind then."""
+    """Raises NoRoom, AfterOthers and Elsewhere, and leaves nothing behind then."""
     run = Run.objects.select_related("scenario").filter(pk=run_id, state=State.QUEUED).first()
     if run is None:
         return None
     pool = leases.lock(run.pool_id)
     now = db_now()
+    let_elders_go_first(run, pool, now)
     rooms = leases.rooms(pool, taken(pool), now)
     found = choose(rooms, workers=run.workers, users=run.users, host_id=host.pk)
     if run.workers == 1 and found[0].host_id != host.pk:
@@ -80,13 +82,18 @@ def choose(rooms: Sequence[Room], *, workers: int, users: int, host_id: UUID) ->
         return seats(rooms, workers=1, users=users)  # on another host; or what is short is so in the whole pool
 
 
-def _note_full(run_id: UUID, error: NoRoom) -> None:
+def _note_full(run_id: UUID, error: NoRoom | AfterOthers) -> None:
     """Say on the run what it waits for; or end it, if it is not to wait."""
     with transaction.atomic():
-        run = Run.objects.select_for_update().select_related("pool").filter(pk=run_id, state=State.QUEUED).first()
+        run = (
+            Run.objects.select_for_update(of=("self",))
+            .select_related("pool", "project")
+            .filter(pk=run_id, state=State.QUEUED)
+            .first()
+        )
         if run is None:
             return
-        text = leases.shortage(error, run.pool)
+        text = why(error, run.pool, run.project.team_id)
         held = Run.objects.filter(pk=run_id, state=State.QUEUED)
         if run.when_full == WhenFull.REFUSE:
             diagnosis = {"code": "no_room", "message": text, "line": None, "traceback": ""}

@@ -14,7 +14,7 @@ from apps.core.clock import db_now
 from apps.pools import leases
 from apps.pools.allocation import NoRoom, Room
 from apps.pools.models import RUNNER_SILENT_SECONDS, Runner, Standing, WorkerHost, WorkerPool
-from apps.runs import placing, planning
+from apps.runs import placing, planning, waiting
 from apps.runs.models import Run
 from apps.runs.states import State
 from apps.scenarios.models import WhenFull
@@ -25,6 +25,8 @@ from workers.launch import RUN_LIMITS
 class Wish:
     """The part of what is asked for that decides about places."""
 
+    team_id: UUID
+    """Whose run it would be."""
     pool: WorkerPool
     workers: int
     users: int
@@ -91,7 +93,7 @@ def _hosts(
     try:
         seats = placing.choose(rooms, workers=wish.workers, users=wish.users, host_id=host_id)
     except NoRoom as error:
-        return (), leases.shortage(error, wish.pool)
+        return (), waiting.why(error, wish.pool, wish.team_id)
     machines = [_machine(host, used) for host in wish.pool.hosts.filter(pk__in={seat.host_id for seat in seats})]
     pool = wish.pool
     id_text = pool.id_text if pool.has_ids else str

@@ -96,11 +96,12 @@ def _as_typed(asked: Scenario | Run, usable: Sequence[WorkerPool]) -> dict[str, 
 
 def _plan(scenario: Scenario, form: RunForm) -> Plan | None:
     """None when the form says nothing that could be planned, or there is no pool."""
+    team_id = scenario.project.team_id
     if not form.is_bound:
         pool = pools.usable_by(scenario.project).filter(name=form.initial["pool"]).first()
         values = form.initial
-        return plan_for(Wish(pool, values["workers"], values["users"], values["when_full"])) if pool else None
+        return plan_for(Wish(team_id, pool, values["workers"], values["users"], values["when_full"])) if pool else None
     if not form.is_valid() or form.placed["pool"] is None:
         return None
-    placed = form.placed
-    return plan_for(Wish(placed["pool"], placed["workers"], form.load["users"], placed["when_full"], form.traffic))
+    pool, workers, when_full = (form.placed[name] for name in ("pool", "workers", "when_full"))
+    return plan_for(Wish(team_id, pool, workers, form.load["users"], when_full, form.traffic))

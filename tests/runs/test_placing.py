@@ -136,7 +136,8 @@ def test_only_a_queued_run_is_taken(a: WorkerHost, lab: WorkerPool, state: State
 def test_it_waits_with_a_sentence_and_is_taken_when_another_run_ends(
     a: WorkerHost, lab: WorkerPool, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    holding, run = queued(lab, users=241), queued(lab)
+    holding = queued(lab, users=241)
+    run = queued(lab, scenario=holding.scenario)
     lease = taken_by(holding, a)
     assert take(run.pk, runner="r", host=a) is None
     run.refresh_from_db()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -32,7 +33,7 @@ def lab(db: None) -> WorkerPool:
 
 
 def wish(pool: WorkerPool, workers: int, users: int, **more: Any) -> Wish:
-    return Wish(pool, workers, users, more.pop("when_full", "wait"), **more)
+    return Wish(more.pop("team_id", uuid4()), pool, workers, users, more.pop("when_full", "wait"), **more)
 
 
 def taken_by(run: Run, host: WorkerHost) -> list[tuple[str, int, int, str]]:
