@@ -56,15 +56,15 @@ class Lead:
     _published: bool = False
     _began: float | None = None
     _rung_at: float = float("-inf")
-    _ready: set[int] = field(default_factory=set)
-    _starts: dict[int, int] = field(default_factory=dict)
+    _ready: dict[int, int] = field(default_factory=dict)
+    """By index, which start of a worker the master has welcomed."""
+    _since: dict[int, tuple[tuple[str, int], float]] = field(default_factory=dict)
+    """By index, a worker's state and number of starts, and since when they are so."""
     _told_ready: set[int] = field(default_factory=set)
     _silent_since: dict[int, float] = field(default_factory=dict)
     _told_silent: set[int] = field(default_factory=set)
-    _lost_since: dict[int, float] = field(default_factory=dict)
     _is_ending: bool = False
     """Workers go because they are told to."""
-    _ended_since: dict[int, float] = field(default_factory=dict)
     _notes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     """Warnings that have not been filed yet: code, text, data."""
     _words: int = 0
@@ -77,16 +77,17 @@ class Lead:
     def word(self, kind: str, said: Mapping[str, Any]) -> None:
         self._words += 1
         index, port = whole(said.get("index"), 2**15), whole(said.get("port"), 65_535)
+        start = whole(said.get("start"), 2**15)
         if self._words > MAX_WORDS:
             return
         match kind:
             case "listening" if port and self._port is None:
                 self._port = port
-            case "worker_ready" if index is not None:
-                self._ready.add(index)
+            case "worker_ready" if index is not None and start is not None:
+                self._ready[index] = start
                 self._silent_since.pop(index, None)
-            case "worker_left" if index is not None:
-                self._ready.discard(index)
+            case "worker_left" if index is not None and self._ready.get(index) == start:
+                self._ready.pop(index, None)
             case "worker_silent" if index is not None:
                 self._silent_since.setdefault(index, self.clock())
             case "worker_heard" if index is not None:
@@ -137,6 +138,7 @@ class Lead:
         workers = list(RunWorker.objects.filter(run_id=self.lease.run_id).defer("identity"))  # which may be large
         self._file_notes()
         self._tell_states(workers)
+        self._ring_wanted(workers)
         if not all(worker.index in self._told_ready for worker in workers):
             self._gather(workers)
         elif self._wish.end is None and not self._is_ending:
@@ -148,13 +150,16 @@ class Lead:
         self.lease.write(link={"address": self.address, "port": port, "keys": {**keys, **secret}})
         self._published, self._began = True, self.clock()
 
+    def _ring_wanted(self, workers: list[RunWorker]) -> None:
+        if self.clock() - self._rung_at < RING_SECONDS:
+            return
+        self._rung_at = self.clock()
+        for worker in {worker.host_id: worker for worker in workers if worker.state == WorkerState.WANTED}.values():
+            self.ring(worker)
+
     def _gather(self, workers: list[RunWorker]) -> None:
-        """Before all have been there: ring for those who were not heard, and give up in the end."""
+        """Before all have been there: give up in the end."""
         now = self.clock()
-        if now - self._rung_at >= RING_SECONDS:
-            self._rung_at = now
-            for worker in {worker.host_id: worker for worker in workers if worker.state == WorkerState.WANTED}.values():
-                self.ring(worker)
         missing = [worker for worker in workers if worker.index not in self._told_ready]
         given_up = [worker for worker in missing if worker.state == WorkerState.ENDED]
         if given_up or (self._began is not None and now - self._began > GATHER_SECONDS):
@@ -175,20 +180,33 @@ class Lead:
 
     def _is_gone(self, worker: RunWorker) -> bool:
         """Whether its process has ended and nobody starts it anew; or it was lost so long ago that it must have."""
-        if worker.state != WorkerState.ENDED:
-            self._ended_since.pop(worker.index, None)
-            since = self._lost_since.get(worker.index)
-            return since is not None and self.clock() - since > QUARANTINE_SECONDS
-        since = self._ended_since.setdefault(worker.index, self.clock())
-        return self.on_lost != OnLost.REBALANCE or self.clock() - since > RESTART_SECONDS
+        restart = RESTART_SECONDS if self.on_lost == OnLost.REBALANCE else 0.0
+        match worker.state:
+            case WorkerState.ENDED | WorkerState.WANTED:
+                return self._as_it_is_for(worker) >= restart
+            case WorkerState.LOST:
+                return self._as_it_is_for(worker) >= QUARANTINE_SECONDS
+        return False
 
     def _is_lost(self, worker: RunWorker) -> bool:
-        if worker.state in (WorkerState.LOST, WorkerState.ENDED):
-            return worker.state == WorkerState.LOST
+        match worker.state:
+            case WorkerState.LOST:
+                return True
+            case WorkerState.ENDED | WorkerState.WANTED:
+                return False
+            case WorkerState.STARTING:
+                return self._as_it_is_for(worker) >= GATHER_SECONDS
         since = self._silent_since.get(worker.index)
         if since is None or self.clock() - since < LOST_SECONDS:
             return False
         return worker.lease_until is None or worker.lease_until < db_now()
+
+    def _as_it_is_for(self, worker: RunWorker) -> float:
+        """Seconds for which this worker is in its state, as far as we have seen."""
+        now, seen = (worker.state, worker.starts), self._since.get(worker.index)
+        if seen is None or seen[0] != now:
+            seen = self._since[worker.index] = (now, self.clock())
+        return self.clock() - seen[1]
 
     def _order(self, workers: list[RunWorker], gone: list[RunWorker], lost: list[RunWorker]) -> None:
         out = {worker.index for worker in (*gone, *lost)}
@@ -214,11 +232,8 @@ class Lead:
 
     def _tell_states(self, workers: list[RunWorker]) -> None:
         for worker in workers:
-            if self._starts.get(worker.index, worker.starts) != worker.starts:
-                self._ready.discard(worker.index)  # another process, of which the master has not heard yet
-            self._starts[worker.index] = worker.starts
             is_silent = worker.index in self._silent_since
-            if worker.index in self._ready and worker.state == WorkerState.STARTING:
+            if worker.state == WorkerState.STARTING and self._ready.get(worker.index) == worker.starts:
                 self._set(worker, WorkerState.READY, ready_at=db_now())
                 self._told_ready.add(worker.index)
             elif is_silent and worker.state == WorkerState.READY:
@@ -235,8 +250,7 @@ class Lead:
             ring_pages(self.lease.run_id)
 
     def _tell_lost(self, worker: RunWorker) -> None:
-        self._lost_since.setdefault(worker.index, self.clock())
-        if worker.state in WORKERS_ALIVE:
+        if worker.state in WORKERS_ALIVE - {WorkerState.WANTED}:
             self._set(worker, WorkerState.LOST, reason=_("Neither its master nor the database heard of it."))
         self._warn("worker_lost", _why_lost(worker), worker)
 
@@ -284,6 +298,6 @@ def _why_missing(worker: RunWorker) -> str:
 
 def _why_lost(worker: RunWorker) -> str:
     values = {"worker": name(worker), "reason": worker.reason}
-    if worker.state == WorkerState.ENDED:
+    if worker.state in (WorkerState.ENDED, WorkerState.WANTED):
         return _("%(worker)s is lost: %(reason)s") % values
     return _("%(worker)s is lost: neither its master nor the database hears of it.") % values

@@ -13,6 +13,7 @@ from apps.runs import leading
 from apps.runs.leading import GATHER_SECONDS, LOST_SECONDS, MAX_WORDS, RESTART_SECONDS, RING_SECONDS, Lead
 from apps.runs.lease import Lease
 from apps.runs.models import Run, RunEvent, RunWorker
+from apps.runs.placing import QUARANTINE_SECONDS
 from apps.runs.states import State, WorkerState
 from apps.scenarios.models import OnLost
 from tests.factories import HostFactory, RunWorkerFactory
@@ -63,9 +64,9 @@ class Leader:
         self.word("listening", port=7_000)
         self.look()
         until = db_now() + timedelta(seconds=15)
-        self.set(0, 1, 2, state=WorkerState.STARTING, lease_until=until)
+        self.set(0, 1, 2, state=WorkerState.STARTING, starts=1, lease_until=until)
         for index in range(3):
-            self.word("worker_ready", index=index)
+            self.word("worker_ready", index=index, start=1)
         assert self.look() == Wish()
         assert states() == ["ready"] * 3
 
@@ -123,10 +124,10 @@ def test_hosts_are_rung_for_once_each_until_they_have_come(leader: Leader) -> No
 
 def test_a_worker_is_ready_when_its_master_and_its_host_say_so(leader: Leader) -> None:
     leader.word("listening", port=7_000)
-    leader.word("worker_ready", index=0)
+    leader.word("worker_ready", index=0, start=1)
     leader.look()
     assert states() == ["wanted", "wanted", "wanted"]
-    leader.set(0, state=WorkerState.STARTING)
+    leader.set(0, state=WorkerState.STARTING, starts=1)
     leader.look()
     assert states() == ["ready", "wanted", "wanted"] and RunWorker.objects.get(index=0).ready_at
 
@@ -134,8 +135,8 @@ def test_a_worker_is_ready_when_its_master_and_its_host_say_so(leader: Leader) -
 def test_it_says_who_did_not_come_and_why(leader: Leader) -> None:
     leader.word("listening", port=7_000)
     leader.look()
-    leader.set(0, state=WorkerState.STARTING)
-    leader.word("worker_ready", index=0)
+    leader.set(0, state=WorkerState.STARTING, starts=1)
+    leader.word("worker_ready", index=0, start=1)
     leader.set(1, state=WorkerState.STARTING, reason="No TCP connection to the master at 10.0.0.1, port 7000: refused.")
     assert leader.look(GATHER_SECONDS).end is None
     wish = leader.look(0.1)
@@ -246,18 +247,78 @@ def test_users_of_a_process_that_has_ended_are_shared_out_when_nobody_starts_it_
     leader = Leader(OnLost.REBALANCE)
     leader.gather()
     leader.end(2)
-    assert leader.look() == leader.look(RESTART_SECONDS) == Wish()
-    assert leader.look(0.1) == Wish(Orders(1, {0: 9, 1: 11}, gone=(2,)))
+    assert leader.look() == leader.look(RESTART_SECONDS - 0.1) == Wish()
+    assert leader.look(0.2) == Wish(Orders(1, {0: 9, 1: 11}, gone=(2,)))
 
 
 def test_nobody_elses_users_come_to_a_worker_that_was_started_anew() -> None:
     leader = Leader(OnLost.REBALANCE)
     leader.gather()
-    for _ in range(2):
+    for start in (2, 3):
         leader.end(2)
         assert leader.look() == Wish()
-        leader.set(2, state=WorkerState.STARTING, ended_at=None, reason="")
+        leader.set(2, state=WorkerState.STARTING, ended_at=None, reason="", starts=start)
         assert leader.look(RESTART_SECONDS - 1) == Wish()
+
+
+def test_a_worker_that_its_dead_owner_left_is_rung_for_and_has_its_users_again() -> None:
+    leader = Leader(OnLost.REBALANCE)
+    leader.gather()
+    leader.rung.clear()
+    leader.word("worker_silent", index=2)
+    leader.set(2, state=WorkerState.WANTED, lease_until=None, reason="The process that looked after it was ended.")
+    assert leader.look(RING_SECONDS) == Wish() and leader.rung == [("box-b", 2)]
+    assert leader.look(RESTART_SECONDS) == Wish(Orders(1, {0: 9, 1: 11}, gone=(2,)))
+    leader.look()
+    told = "Worker 3 on box-b is lost: The process that looked after it was ended."
+    assert warnings()[-1] == ("worker_lost", told) and states()[2] == WorkerState.WANTED
+    leader.set(2, state=WorkerState.STARTING, starts=2, reason="")
+    leader.word("worker_ready", index=2, start=2)
+    assert leader.look() == Wish(Orders(2, {0: 6, 1: 7, 2: 7})) and states() == ["ready"] * 3
+    leader.set(2, lease_until=None)
+    assert leader.look(LOST_SECONDS) == leader.look() and states() == ["ready"] * 3  # nobody is silent
+
+
+def test_a_worker_that_was_lost_and_came_back_stays() -> None:
+    leader = Leader(OnLost.REBALANCE)
+    leader.gather()
+    leader.lose(2)
+    leader.look(LOST_SECONDS)
+    leader.end(2)
+    leader.look()
+    leader.set(2, state=WorkerState.STARTING, starts=2, ended_at=None)
+    leader.word("worker_ready", index=2, start=2)
+    back = leader.look()
+    assert back.orders is not None and dict(back.orders.quotas) == {0: 6, 1: 7, 2: 7}
+    assert leader.look(QUARANTINE_SECONDS + 1) == back
+
+
+def test_a_worker_that_is_lost_for_long_is_gone() -> None:
+    leader = Leader(OnLost.REBALANCE)
+    leader.gather()
+    leader.lose(2)
+    lost = leader.look(LOST_SECONDS)
+    leader.look()
+    assert leader.look(QUARANTINE_SECONDS - 1) == lost
+    assert leader.look(1) == Wish(Orders(2, {0: 9, 1: 11}, gone=(2,)))
+
+
+def test_a_second_start_that_does_not_come_to_anything_is_lost() -> None:
+    leader = Leader(OnLost.REBALANCE)
+    leader.gather()
+    leader.set(2, state=WorkerState.STARTING, starts=2)
+    leader.word("worker_ready", index=2, start=1)  # the one before
+    assert leader.look() == leader.look(GATHER_SECONDS - 1) == Wish() and states()[2] == WorkerState.STARTING
+    assert leader.look(1) == Wish(Orders(1, {0: 6, 1: 7}, lost=(2,))) and states()[2] == WorkerState.LOST
+
+
+def test_a_process_that_leaves_late_takes_nothing_from_the_next(leader: Leader) -> None:
+    leader.gather()
+    leader.set(1, state=WorkerState.STARTING, starts=2)
+    leader.word("worker_ready", index=1, start=2)
+    leader.word("worker_left", index=1, start=1)
+    leader.look()
+    assert states() == ["ready"] * 3
 
 
 def test_users_of_a_worker_that_may_be_alive_are_not_made_anew() -> None:
@@ -313,7 +374,7 @@ def test_strangers_and_other_versions_are_told_of(leader: Leader) -> None:
 def test_words_that_are_none_are_passed_over(leader: Leader, value: object) -> None:
     leader.gather()
     for kind in sorted(WORDS - {"stranger"}):
-        leader.word(kind, index=value, port=value, locust=value)
+        leader.word(kind, index=value, start=value, port=value, locust=value)
     leader.word("stranger", address=value, count=value)
     leader.look()
     assert states() == ["ready"] * 3

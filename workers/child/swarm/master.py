@@ -153,7 +153,7 @@ class Master(MasterRunner):
             return
         self.clients[client_id] = WorkerNode(client_id)
         self.environment.events.worker_connect.fire(client_id=client_id)
-        self.tell("worker_ready", index=index)
+        self.tell("worker_ready", index=index, start=start_of(client_id))
         self._told.pop(index, None)
         if self.state in (STATE_RUNNING, STATE_SPAWNING):
             self._tell_users()
@@ -163,7 +163,7 @@ class Master(MasterRunner):
             return
         del self.clients[client_id]
         self._heard.pop(index, None)
-        self.tell("worker_left", index=index)
+        self.tell("worker_left", index=index, start=start_of(client_id))
         if not len(self.clients) and self.state in (STATE_RUNNING, STATE_SPAWNING):
             gevent.spawn(self.quit)
 
