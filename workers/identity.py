@@ -74,6 +74,22 @@ class Reader:
         self._said_classes: list[int] = []
         """The present process's indexes of classes, as ours."""
 
+    @classmethod
+    def resumed(cls, summary: Summary, since: float) -> Reader:
+        """One that follows on what another had read. Of what was not read by then nobody knows, so one line at least
+        counts as missing. Raises LookupError, TypeError and ValueError for what is no summary of ours."""
+        reader = cls(since)
+        reader._until = summary["until"]
+        reader.refused, reader.missing = summary["refused"], summary["missing"] + 1
+        reader._unlisted_before, reader._left_out = summary["unlisted"], summary["left_out"]
+        reader._hidden = summary["hidden_duplicates"]
+        reader._classes = {name: index for index, name in enumerate(summary["classes"])}
+        for number, leases, kept, parts, resumed in summary["ids"]:
+            ended = max((lease[1] for lease in kept), default=0.0)
+            reader._ids[number] = _Id(number, leases, kept, [], ended, parts, resumed)
+            reader._kept += len(kept) + len(parts)
+        return reader
+
     def feed(self, lines: Iterable[str], until: float) -> None:
         """`until`: nothing can have happened later."""
         for line in lines:

@@ -30,7 +30,7 @@ from apps.runs.sharing import claim_share
 from apps.runs.sink import RunSink
 from apps.runs.states import TERMINAL, State, WorkerState
 from apps.scenarios.models import Collector
-from workers import leadership, share
+from workers import grip, leadership, orphans, share
 from workers import spec as engine
 from workers.command import RunFolder
 from workers.folders import remove_tree
@@ -45,6 +45,8 @@ ALONE_SECONDS = 120.0
 FINAL_WRITES = 60
 FINAL_WRITE_WAIT_SECONDS = 2.0
 """A database that is away at the end is waited for this long in all: longer than a restart takes."""
+GRIP_SECONDS = 1.0
+"""For somebody who only looks whether the workers of a run are in good hands."""
 
 
 class Control:
@@ -112,16 +114,26 @@ def execute_run(run_id: str) -> None:
 def execute_workers(run_id: str, host_id: str) -> None:
     """Own the Locust workers that a run has on a host, to their end. Does nothing when somebody else does."""
     me = _runner()
-    taken = claim_share(UUID(run_id), UUID(host_id), runner=me.name)
-    if taken is None:
-        return
-    control = ShareControl(taken)
-    signal.signal(signal.SIGTERM, control.leave)
-    try:
-        with held_line():
-            share.owner_of(taken, control, clock_offset_s=_clock_offset_s()).own()
-    except Fenced:
-        log.warning("the workers of run %s belong to nobody here any more; left", run_id)
+    path = grip.path_of(Path(settings.RUNS_DIR), run_id, host_id)
+    with grip.gripped(path, patience_s=GRIP_SECONDS) as descriptor:
+        if descriptor is None:
+            return
+        taken = claim_share(UUID(run_id), UUID(host_id), runner=me.name)
+        if taken is None:
+            return
+        control = ShareControl(taken)
+        signal.signal(signal.SIGTERM, control.leave)
+        try:
+            with held_line():
+                share.owner_of(taken, control, clock_offset_s=_clock_offset_s(), grip=descriptor).own()
+        except Fenced:
+            log.warning("the workers of run %s belong to nobody here any more; left", run_id)
+
+
+def tidy(host_id: UUID, held: Collection[str]) -> None:
+    """See to what killed processes have left on this host. Raises DatabaseError."""
+    orphans.take_over(host_id)
+    sweep(held=held)
 
 
 def _runner() -> Runner:
@@ -147,13 +159,17 @@ def sweep(folders: Path | None = None, *, held: Collection[str] = ()) -> int:
 
 def _sweep(path: Path) -> bool:
     run_id, _dot, place = path.name.rpartition(".")
-    fence, _dash, of_worker = place.partition("-")  # see `share.Owner`
-    if not is_uuid(run_id) or not path.is_dir():
+    if not is_uuid(run_id):
         return False  # not ours
     run = Run.objects.filter(pk=run_id).only("id", "state", "fence", "collector", "last_seq").first()
-    is_last = run is not None and str(run.fence) == fence
-    if run is not None and is_last:
-        if run.state not in TERMINAL:
+    is_over = run is None or run.state in TERMINAL
+    if not path.is_dir():
+        if is_over:
+            path.unlink(missing_ok=True)
+        return is_over
+    fence, _dash, of_worker = place.partition("-")  # see `share.folder_of`
+    if run is not None and str(run.fence) == fence:
+        if not is_over:
             return False
         if not of_worker and not run.artifacts.exists():
             _keep_what_is_left(run, RunFolder(path))

@@ -13,16 +13,15 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 
-from apps.runs import finish, services
+from apps.runs import finish, identities, services
 from apps.runs.leading import name
 from apps.runs.lease import Fenced
 from apps.runs.models import Run, RunEvent, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.rows import clean
-from apps.runs.sharing import Share
+from apps.runs.sharing import Share, may_begin_anew
 from apps.runs.sink import STEPS
 from apps.runs.worker_recording import WorkerRecorder
-from apps.scenarios.models import OnLost
 from workers import spec as engine
 from workers.command import RunFolder
 from workers.exact_source import CLOCK_SECONDS, ExactSource
@@ -35,8 +34,6 @@ from workers.supervisor import POLL_SECONDS, Patience, Supervision
 
 log = logging.getLogger(__name__)
 
-MAX_STARTS = 4
-"""Of the process of one worker; a script that kills it each time is not to go on for ever."""
 READY_SECONDS = 10.0
 """A worker that has not reached its master by then may need help: we look ourselves, and say what is wrong."""
 CONNECT_SECONDS = 3.0
@@ -105,6 +102,8 @@ class Owner:
     run: Run
     part: engine.WorkerPart
     spec: engine.RunSpec
+    grip: int
+    """The descriptor of `grip.py`."""
     held: dict[int, Held] = field(default_factory=dict)
     readers: dict[int, Reader] = field(default_factory=dict)
     """Of the journals of IDs, by worker: the next process of one goes on in the same."""
@@ -122,7 +121,7 @@ class Owner:
         """Until none is left. Raises Fenced, when all of them are killed and nothing more is written."""
         try:
             for index in self.share.indexes:
-                self._start(index, seq_before=0)
+                self._start(index)
             while self.held or self.unfiled:
                 for index in list(self.held):
                     if not self.held[index].supervision.step():
@@ -134,15 +133,15 @@ class Owner:
         finally:
             for held in self.held.values():
                 held.supervision.close()
-            self.counters.unlink(missing_ok=True)
+        self.counters.unlink(missing_ok=True)  # else the next owner goes on with them, or `jobs.sweep` removes them
 
-    def _start(self, index: int, *, seq_before: int) -> None:
+    def _start(self, index: int) -> None:
         row = RunWorker.objects.get(run_id=self.share.run_id, index=index)
-        folder = RunFolder(Path(settings.RUNS_DIR) / f"{self.share.run_id}.{self.run.fence}-{index}-{row.starts}")
+        folder = folder_of(self.run, row)
         source = ExactSource(folder, now=lambda: time.time() + self.spec.clock_offset_s)
         counts = self.spec.collector == "exact"
-        recorder = WorkerRecorder(self.share, index, source.error, self._note, seq_before=seq_before)
-        reader = self.readers.setdefault(index, Reader(time.time() - CLOCK_SECONDS))
+        recorder = WorkerRecorder.following(row, self.share, source.error, self._note)
+        reader = self.readers.setdefault(index, _reader(row))
         spec = replace(
             self.spec,
             counters=str(self.counters),
@@ -160,6 +159,7 @@ class Owner:
                 swarm=Ears(self.share, self.control, index),
                 identity=reader,
                 open_data=services.open_data(self.run),
+                kept=(self.grip,),
             )
         except OSError as error:
             log.exception("worker %d of run %s could not be started", index, self.share.run_id)
@@ -208,13 +208,14 @@ class Owner:
                 raise
 
     def _file_end(self, end: _End) -> None:
-        finish.keep_files(self.share.run_id, {f"worker-{end.index + 1}.log": end.folder.log})
+        row = RunWorker.objects.get(run_id=self.share.run_id, index=end.index)
+        keep_log(row, end.folder)
         self.share.end(end.index, reason=end.reason)
         remove_tree(end.folder.path)
-        row = RunWorker.objects.get(run_id=self.share.run_id, index=end.index)
-        if end.is_early and self.run.on_lost == OnLost.REBALANCE and row.ready_at and row.starts < MAX_STARTS:
-            self._note(end.index, "warning", {"code": "worker_restarted", "text": _restarted(row)})
-            self._start(end.index, seq_before=self.share.begin_anew(end.index))
+        if end.is_early and may_begin_anew(row, self.run.on_lost):
+            self.share.warn(end.index, "worker_restarted", restarted(row, end.reason))
+            self.share.begin_anew(end.index)
+            self._start(end.index)
 
     def _note(self, index: int, kind: str, data: Mapping[str, object]) -> None:
         """What a worker says that is of interest for the run as a whole."""
@@ -227,14 +228,29 @@ class Owner:
                 ring_pages(self.share.run_id)
         if kind == "warning":
             code, text = clean(str(data.get("code", "")), 50), clean(str(data.get("text", "")), 400)
-            RunEvent.objects.create(
-                run_id=self.share.run_id, kind="warning", text=text, data={"code": code, "worker": index}
-            )
-            ring_pages(self.share.run_id)
+            self.share.warn(index, code, text)
 
 
-def _restarted(row: RunWorker) -> str:
-    return _("%(worker)s is started again: %(reason)s") % {"worker": name(row), "reason": row.reason}
+def folder_of(run: Run, row: RunWorker) -> RunFolder:
+    """Of the present process of a worker."""
+    return RunFolder(Path(settings.RUNS_DIR) / f"{run.pk}.{run.fence}-{row.index}-{row.starts}")
+
+
+def keep_log(row: RunWorker, folder: RunFolder) -> None:
+    """Each process of a worker has a file of its own."""
+    again = f".{row.starts}" if row.starts > 1 else ""
+    finish.keep_files(row.run_id, {f"worker-{row.index + 1}{again}.log": folder.log})
+
+
+def restarted(row: RunWorker, reason: str) -> str:
+    """For people."""
+    return _("%(worker)s is started again: %(reason)s") % {"worker": name(row), "reason": reason}
+
+
+def _reader(row: RunWorker) -> Reader:
+    """Of the journal of a worker, of whose processes another owner may have read some."""
+    since = time.time() - CLOCK_SECONDS
+    return Reader.resumed(identities.unpacked(bytes(row.identity)), since) if row.identity else Reader(since)
 
 
 def _why(outcome: Outcome) -> str:
@@ -260,8 +276,8 @@ def trouble_with(address: str, port: int) -> str:
         return text % {**where, "error": error.strerror or error}
 
 
-def owner_of(share: Share, control: ShareControl, *, clock_offset_s: float) -> Owner:
-    """Ready to start the workers."""
+def owner_of(share: Share, control: ShareControl, *, clock_offset_s: float, grip: int) -> Owner:
+    """Ready to start the workers; `grip` is the descriptor of `grip.py`."""
     run = Run.objects.select_related("version", "pool").get(pk=share.run_id)
     keys = run.link["keys"]
     part = engine.WorkerPart(
@@ -280,4 +296,4 @@ def owner_of(share: Share, control: ShareControl, *, clock_offset_s: float) -> O
         blocks=tuple(engine.Block(row.index, row.offset, row.users) for row in run.worker_rows.all()),
         clock_offset_s=clock_offset_s,
     )
-    return Owner(share, control, run, part, spec)
+    return Owner(share, control, run, part, spec, grip)

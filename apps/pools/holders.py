@@ -67,16 +67,20 @@ class Holders:
                 _carry_out(ring, self._worker)
             self._held[pid] = Holder(pid, ring, time.time())
 
-    def reap(self) -> None:
-        """See off those that have ended. Never waits."""
+    def reap(self) -> bool:
+        """See off those that have ended; whether one of them did not end as it should. Never waits."""
+        failed = False
         with unsignalled():  # the number of one that was seen off may be another's already
             for holder in self:
                 with suppress(ChildProcessError):
                     pid, status = os.waitpid(holder.pid, os.WNOHANG)
                     if pid == 0:
                         continue
-                    _report(holder, os.waitstatus_to_exitcode(status))
+                    code = os.waitstatus_to_exitcode(status)
+                    _report(holder, code)
+                    failed = failed or code != 0
                 del self._held[holder.pid]
+        return failed
 
     def tell(self, number: signal.Signals) -> None:
         """Send all of them a signal."""

@@ -131,7 +131,8 @@ class RunnerWorker(Worker):
     def turn(self) -> None:
         """Once around: beat if it is time, see off who has ended, and take a job if there is room for one."""
         self.look_after_host()
-        self._holders.reap()
+        if self._holders.reap():
+            self._tidy_at = float("-inf")
         queues = self.open_queues()
         if not queues:
             time.sleep(PAUSE_SECONDS)
@@ -159,12 +160,12 @@ class RunnerWorker(Worker):
             self._ask_database(self._beat)
             with self._forgiving():
                 self._tell_redis()
-            if now >= self._tidy_at and self._host is not None:
-                self._tidy_at = now + TIDY_SECONDS
-                self._tidy_up()
         elif now >= self._look_at and self._host is not None and self._host.standing == Standing.PENDING:
             self._look_at = now + PENDING_SECONDS
             self._ask_database(self._pulse.look)
+        if now >= self._tidy_at and self._host is not None:
+            self._tidy_at = now + TIDY_SECONDS
+            self._tidy_up()
 
     def _ask_database(self, ask: Callable[[], WorkerHost | None]) -> None:
         try:

@@ -41,8 +41,8 @@ PUBLIC_FILES = frozenset(
     }
 )
 """What REST serves of any run."""
-WORKER_LOG = re.compile(r"worker-\d{1,5}\.log", re.ASCII)
-"""Of a run of several workers, what each of them has logged."""
+WORKER_LOG = re.compile(r"worker-\d{1,5}(\.\d{1,2})?\.log", re.ASCII)
+"""Of a run of several workers, what each of them has logged; with the number of the start, if it was started again."""
 
 
 def is_public(name: str) -> bool:

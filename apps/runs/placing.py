@@ -124,7 +124,8 @@ def release(run_id: UUID, now: datetime) -> None:
     """The run is over: give back what is known to be free, and the rest when it is sure to be."""
     pool_id = Run.objects.values_list("pool_id", flat=True).get(pk=run_id)
     transaction.on_commit(lambda: ring_waiting(pool_id), robust=True)
-    RunWorker.objects.filter(run_id=run_id, starts=0).update(state=WorkerState.ENDED, ended_at=now, is_closed=True)
+    idle = RunWorker.objects.filter(Q(starts=0) | Q(state=WorkerState.WANTED), run_id=run_id)
+    idle.update(state=WorkerState.ENDED, ended_at=now, is_closed=True)
     for worker in RunWorker.objects.filter(run_id=run_id).defer("identity"):
         if worker.ended_at is not None:
             leases.end(run_id=run_id, worker=worker.index, now=now)

@@ -64,6 +64,22 @@ class Sums:
         self.min_ms = min((value for value in (self.min_ms, row.min_ms) if value is not None), default=None)
         self.max_ms = max((value for value in (self.max_ms, row.max_ms) if value is not None), default=None)
 
+    @classmethod
+    def of_totals(cls, totals: Mapping[str, Any]) -> Sums:
+        """From what `as_totals` made, as exactly as that tells; empty from nothing."""
+        requests, rps = totals.get("requests", 0), totals.get("rps", 0.0)
+        timed = totals.get("avg_ms") is not None
+        return cls(
+            requests=requests,
+            failures=totals.get("failures", 0),
+            sum_ms=totals["avg_ms"] * requests if timed else 0.0,
+            bytes=totals.get("bytes", 0),
+            min_ms=totals.get("min_ms"),
+            max_ms=totals.get("max_ms"),
+            untimed=0 if timed else requests,
+            seconds=round(requests / rps) if rps else 0,
+        )
+
     def as_totals(self, percentiles: Mapping[str, float]) -> dict[str, Any]:
         """The form of `Run.totals` while it runs; `percentiles` over the whole run, as Locust last said."""
         return {

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from apps.runs import identities, naming, rows, tiers
-from apps.runs.models import FailureSample, LogChunk
+from apps.runs.models import FailureSample, LogChunk, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.recording import LOG_CHUNKS_KEPT
 from apps.runs.sharing import Share
@@ -51,6 +51,20 @@ class WorkerRecorder:
     rolled_minute: int = 0
     log_seq: int = 0
     unsure: bool = False
+
+    @classmethod
+    def following(
+        cls,
+        row: RunWorker,
+        share: Share,
+        error: Callable[[int], Error],
+        on_event: Callable[[int, str, Mapping[str, object]], None],
+    ) -> WorkerRecorder:
+        """Goes on where the process before has ended, if there was one."""
+        chunks = LogChunk.objects.filter(run_id=share.run_id, worker=row.index)
+        log_seq: int | None = chunks.aggregate(newest=Max("seq"))["newest"]
+        sums = rows.Sums.of_totals(row.totals)
+        return cls(share, row.index, error, on_event, sums=sums, seq_before=row.last_seq, log_seq=log_seq or 0)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         self.on_event(self.index, kind, data)

@@ -143,6 +143,13 @@ def locusts(host: Host, *words: str) -> list[psutil.Process]:
     return found
 
 
+def owner_on(host: Host) -> psutil.Process:
+    """The process above the only worker of a host."""
+    found = locusts(host)
+    (owner,) = {process.ppid() for process in found} - {process.pid for process in found}
+    return psutil.Process(owner)
+
+
 def ids_of(row: dict[str, Any]) -> Iterator[str]:
     return (f"test_{number:05}" for number in range(row["offset"] + 1, row["offset"] + row["most_users"] + 1))
 
@@ -219,15 +226,16 @@ def test_two_runs_at_once_never_share_an_id(swarm: Swarm) -> None:
     log.assert_no_gap()
 
 
-def test_a_killed_worker_comes_back_with_its_ids_and_no_other_is_touched(swarm: Swarm) -> None:
+@pytest.mark.parametrize("killed", ["its processes", "the process that owns them"])
+def test_a_killed_worker_comes_back_with_its_ids_and_no_other_is_touched(swarm: Swarm, killed: str) -> None:
     swarm.begin(ids=60)
     run_id = swarm.start(STUDENTS, users=60, spawn_rate=60, run_time="25s", on_lost="rebalance")
     swarm.loaded(run_id, 60)
     host = swarm.another(run_id)
     (row,) = [row for row in swarm.workers(run_id) if row["host"] == host.name]
-    for process in locusts(host):
+    for process in locusts(host) if killed == "its processes" else [owner_on(host)]:
         process.kill()
-    wait_for(lambda: swarm.workers(run_id)[row["index"]]["starts"] == 2, 30, "a second start", swarm.bed.said)
+    wait_for(lambda: swarm.workers(run_id)[row["index"]]["starts"] == 2, 15, "a second start", swarm.bed.said)
     swarm.loaded(run_id, 60)
     run = swarm.bed.over(run_id, 120)
     finished(run, "invalid")

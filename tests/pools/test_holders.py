@@ -71,7 +71,8 @@ def test_it_goes_on_while_holders_work_and_sees_them_off(holders: Holders) -> No
     assert holders.run_ids() == {RUN, OTHER}
     first, *_others = holders
     os.kill(first.pid, signal.SIGKILL)
-    wait_for(lambda: left(holders) == 2, 5, "the dead one is seen off")
+    wait_for(holders.reap, 5, "the dead one is seen off, and has failed")
+    assert len(holders) == 2 and not holders.reap()
     assert not psutil.pid_exists(first.pid)
 
 
@@ -80,7 +81,10 @@ def test_a_holder_is_told_who_it_is_and_what_to_do(holders: Holders, tmp_path: P
         (tmp_path / "who").write_text(f"{os.environ['RQ_WORKER_ID']} {run_id} {os.getpgrp() == os.getpid()}")
 
     started(holders, tell)
-    wait_for(lambda: gone(holders), 5, "it has ended")
+    failed = False
+    while holders:
+        failed = holders.reap() or failed
+    assert not failed
     assert (tmp_path / "who").read_text() == f"host-1.123 {RUN} True"
     assert "RQ_WORKER_ID" not in os.environ
 

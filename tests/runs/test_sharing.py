@@ -6,16 +6,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from apps.core.clock import db_now
 from apps.pools.models import IdLease, WorkerPool
+from apps.runs import sharing
 from apps.runs.lease import LEASE_SECONDS, RENEW_SECONDS, Fenced, Lease
 from apps.runs.models import Run, RunWorker
-from apps.runs.sharing import Seen, Share, claim_share
+from apps.runs.sharing import MAX_STARTS, Seen, Share, claim_share, may_begin_anew
 from apps.runs.states import HELD, State, WorkerState
+from apps.scenarios.models import OnLost
 from tests.factories import HostFactory, PoolFactory, RunWorkerFactory
 from tests.runs.makers import held, row_of, shared
 from workers.spec import Steering
@@ -88,6 +91,7 @@ DEEDS: dict[str, Callable[[Share], object]] = {
     "check": lambda share: share.check(0),
     "end": lambda share: share.end(0, reason="over"),
     "begin_anew": lambda share: share.begin_anew(0),
+    "offer": lambda share: share.offer(0, reason="killed"),
 }
 
 
@@ -202,6 +206,68 @@ def test_a_worker_that_ends_after_its_run_gives_its_ids_back(share: Share, lease
 def test_a_worker_begins_anew_where_it_had_got_to(share: Share) -> None:
     share.write(0, last_seq=12)
     share.end(0, reason="killed")
-    assert share.begin_anew(0) == 12
+    share.begin_anew(0)
     row = worker(0)
     assert (row.state, row.reason, row.ended_at, row.is_closed, row.starts) == ("starting", "", None, False, 2)
+    assert row.last_seq == 12
+
+
+# --- when the owner has died --------------------------------------------------------------------------------------
+
+
+def test_what_a_dead_owner_had_is_somebody_elses(share: Share, lease: Lease) -> None:
+    RunWorkerFactory.create(run=row_of(lease), index=2)  # of another host
+    assert sharing.orphaned(share.host_id) == [lease.run_id]
+    taken = sharing.seize(lease.run_id, share.host_id)
+    assert taken == Share(lease.run_id, share.host_id, 2, (0, 1))
+    with pytest.raises(Fenced):
+        share.renew()
+    assert worker(0).state == WorkerState.STARTING and worker(2).fence == 0
+
+
+@pytest.mark.parametrize(
+    "fields", [{"starts": 0}, {"ended_at": db_now()}, {"state": WorkerState.WANTED}, {"host": None}]
+)
+def test_what_nobody_has_in_hand_is_not_seized(share: Share, lease: Lease, fields: dict[str, Any]) -> None:
+    RunWorker.objects.update(**fields)
+    assert sharing.orphaned(share.host_id) == [] and sharing.seize(lease.run_id, share.host_id) is None
+
+
+def test_a_run_of_one_process_has_no_owner_but_its_runner() -> None:
+    share = shared(held(workers=1), 0)
+    assert sharing.orphaned(share.host_id) == []
+
+
+def test_a_worker_that_is_offered_is_taken_by_the_next(share: Share, lease: Lease) -> None:
+    RunWorker.objects.update(current_users=5, last_seq=9)
+    share.offer(0, reason="x" * 400)
+    row = worker(0)
+    assert (row.state, row.reason, row.lease_until, row.is_closed) == (WorkerState.WANTED, "x" * 300, None, True)
+    assert (row.current_users, row.ended_at) == (0, None)  # its slot is not given away
+    taken = claim_share(lease.run_id, share.host_id, runner="host-2")
+    assert taken == Share(lease.run_id, share.host_id, 2, (0,))
+    row = worker(0)
+    assert (row.state, row.starts, row.reason, row.is_closed, row.last_seq) == (WorkerState.STARTING, 2, "", False, 9)
+
+
+def test_nothing_of_a_run_that_is_over_is_offered(share: Share) -> None:
+    Run.objects.update(state=State.FINISHED)
+    with pytest.raises(Fenced):
+        share.offer(0, reason="")
+    assert worker(0).state == WorkerState.STARTING
+
+
+@pytest.mark.parametrize(
+    ("on_lost", "starts", "was_ready", "expected"),
+    [
+        (OnLost.REBALANCE, 1, True, True),
+        (OnLost.REBALANCE, MAX_STARTS - 1, True, True),
+        (OnLost.REBALANCE, MAX_STARTS, True, False),
+        (OnLost.REBALANCE, 1, False, False),
+        (OnLost.DEGRADE, 1, True, False),
+        (OnLost.END, 1, True, False),
+    ],
+)
+def test_who_begins_anew(on_lost: str, starts: int, was_ready: bool, expected: bool) -> None:
+    row = RunWorker(starts=starts, ready_at=db_now() if was_ready else None)
+    assert may_begin_anew(row, on_lost) is expected

@@ -228,3 +228,36 @@ def _refused(recorder: WorkerRecorder) -> None:
         with pytest.raises(Fenced):
             write()
     assert not Endpoint.objects.exists() and not LogChunk.objects.exists() and not FailureSample.objects.exists()
+
+
+# --- another process of the same worker ---------------------------------------------------------------------------
+
+
+def following(share: Share, index: int = 0) -> WorkerRecorder:
+    return WorkerRecorder.following(worker(index), share, (SERVER,).__getitem__, lambda index, kind, data: None)
+
+
+def test_the_next_process_goes_on_where_the_one_before_has_ended(share: Share) -> None:
+    first = following(share)
+    first.ticks([tick(1, sample("/a", 2)), tick(2, sample("/a", 4, failures=1, max_ms=70.0))])
+    first.log(["one", "two"])
+    second = following(share)
+    second.ticks([tick(1, sample("/b", 3), t=T0 + 9)])
+    second.log(["three"])
+    row = worker()
+    assert (row.last_seq, row.last_t) == (3, T0 + 9)
+    known = {name: row.totals[name] for name in ("requests", "failures", "avg_ms", "min_ms", "max_ms", "bytes", "rps")}
+    assert known == {
+        "requests": 9, "failures": 1, "avg_ms": 10.0, "min_ms": 5.0, "max_ms": 20.0, "bytes": 900, "rps": 3.0
+    }  # fmt: skip
+    assert [second.seq for second in tiers.read(share.run_id, 1, worker=0)] == [1, 2, 3]
+    text = "\n".join(LogChunk.objects.filter(worker=0).order_by("seq").values_list("text", flat=True))
+    assert text.split() == ["one", "two", "three"]
+
+
+def test_a_worker_that_made_no_request_has_nothing_to_go_on_with(share: Share) -> None:
+    first = following(share)
+    first.ticks([tick(1)])
+    second = following(share)
+    second.ticks([tick(1, sample("/b", 3))])
+    assert worker().totals["requests"] == 3 and worker().totals["avg_ms"] == 10.0

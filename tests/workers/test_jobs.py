@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psutil
 import pytest
+from django.conf import settings
 from django.core.files.storage import storages
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
@@ -31,7 +32,7 @@ from apps.teams.actors import Actor
 from tests.factories import RunFactory, RunnerFactory, ScenarioFactory, ScenarioVersionFactory
 from tests.runs.makers import held, row_of
 from tests.workers.conftest import LOCUSTFILE, Target, of_run
-from workers import jobs, share
+from workers import grip, jobs, share
 from workers.jobs import ALONE_SECONDS, Control, execute_run, sweep
 from workers.outcome import Order
 from workers.share_control import ShareControl
@@ -182,7 +183,7 @@ class Host:
     """The other holders of the runner: in a thread here, and in a process of their own there."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self._run, self._folders = run, Path(settings.RUNS_DIR)
         self.failed: list[BaseException] = []
         self.thread = Thread(target=self._own)
 
@@ -195,7 +196,10 @@ class Host:
                 time.sleep(0.1)
             while not Run.objects.get(pk=self._run.pk).link:
                 time.sleep(0.05)
-            share.owner_of(taken, ShareControl(taken), clock_offset_s=0.0).own()
+            path = grip.path_of(self._folders, self._run.pk, host.pk)
+            with grip.gripped(path) as descriptor:
+                assert descriptor is not None
+                share.owner_of(taken, ShareControl(taken), clock_offset_s=0.0, grip=descriptor).own()
         except BaseException as error:
             self.failed.append(error)
         finally:
@@ -244,7 +248,8 @@ def test_it_leads_a_run_of_several_workers_to_its_end(target: Target, folders: P
         run.artifacts.values_list("name", flat=True)
     )
     assert [row.cells[0].requests for row in tiers.each_second(run.pk)]
-    assert not run.events.filter(kind="warning").exists() and list(folders.iterdir()) == []
+    assert not run.events.filter(kind="warning").exists()
+    assert sweep() == 1 and list(folders.iterdir()) == []  # only the lock was left
 
 
 @pytest.mark.engine
@@ -281,7 +286,8 @@ def test_it_says_which_worker_could_not_load_the_script(target: Target, folders:
     run = carried_out_by_workers(queued(target, script, workers=2))
     assert (run.state, run.reason) == (State.FAILED, "workers_missing")
     assert run.diagnosis["message"].startswith("Worker 2 on ") and "nowhere" in run.diagnosis["message"]
-    assert target.counts.total() == 0 and list(folders.iterdir()) == []
+    assert target.counts.total() == 0
+    assert sweep() == 1 and list(folders.iterdir()) == []
 
 
 # --- without Locust -----------------------------------------------------------------------------------------------
@@ -473,6 +479,19 @@ def test_it_leaves_the_folders_of_workers_while_their_run_goes_on(folders: Path)
     Run.objects.update(state=State.FINISHED)
     assert sweep() == 1
     assert not path.exists() and not Artifact.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("state", "stays"), [(State.RUNNING, True), (State.FINISHED, False), (None, False)])
+def test_it_removes_files_of_workers_with_their_run(folders: Path, state: State | None, stays: bool) -> None:
+    run = RunFactory.create(state=state or State.RUNNING, fence=1)
+    files = [grip.path_of(folders, run.pk, "host"), folders / f"{run.pk}.1-sequences"]
+    for path in files:
+        path.touch()
+    if state is None:
+        run.delete()
+    assert sweep() == (0 if stays else 2)
+    assert [path.exists() for path in files] == [stays, stays]
 
 
 @pytest.mark.django_db

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         jobs = importlib.import_module(EXECUTE_RUN.rpartition(".")[0])
 
         def tidy(held: Collection[str]) -> None:
-            jobs.sweep(held=held)
+            jobs.tidy(runner.host_id, held)
 
         try:
             runner = register(pool, host, name or f"{host}-1", machine_id(), join)
