@@ -98,13 +98,13 @@ def test_a_change_of_quotas_moves_nobody_who_can_stay(
     before: dict[int, int], after: dict[int, int], classes: list[UserClass], users: int
 ) -> None:
     dispatch = gone_to(users, before, classes)
-    old, wanted = dispatch.counts(), dispatch.users
+    old, anew = dispatch.counts(), gone_to(users, after, classes)
     dispatch.change(after)
     new = dispatch.counts()
     stayed = sum(min(count, new.get(worker, {}).get(name, 0)) for worker in old for name, count in old[worker].items())
     could = sum(min(count, after.get(worker, 0)) for worker, count in on_workers(old).items())
     assert stayed >= could
-    assert dispatch.users == min(wanted, sum(after.values()))
+    assert dispatch.users == anew.users
     assert all(count <= after[worker] for worker, count in on_workers(new).items())
 
 
@@ -112,7 +112,7 @@ def test_a_change_of_quotas_moves_nobody_who_can_stay(
 def test_a_change_of_quotas_leaves_the_mix_of_all_as_it_is_if_there_is_room(
     before: dict[int, int], after: dict[int, int], classes: list[UserClass], users: int
 ) -> None:
-    dispatch = gone_to(min(users, sum(after.values())), before, classes)
+    dispatch = gone_to(min(users, sum(before.values()), sum(after.values())), before, classes)
     old = dispatch.by_class()
     dispatch.change(after)
     assert dispatch.by_class() == old
@@ -125,6 +125,18 @@ def test_a_lost_worker_leaves_its_users_to_those_with_room() -> None:
     dispatch.change({0: 6, 2: 6})
     dispatch.go(12)
     assert on_workers(dispatch.counts()) == {0: 6, 2: 6} and dispatch.by_class() == {"A": 6, "B": 6}
+
+
+def test_a_worker_that_comes_back_has_its_users_again() -> None:
+    dispatch = gone_to(12, {0: 4, 1: 4, 2: 4}, [UserClass("A", 1), UserClass("B", 1)])
+    before = dispatch.counts()
+    dispatch.change({0: 4, 2: 4})
+    dispatch.change({0: 4, 1: 4, 2: 4})
+    assert on_workers(dispatch.counts()) == on_workers(before) and dispatch.users == 12
+    dispatch.go(8)
+    dispatch.change({0: 2, 1: 2})
+    dispatch.change({0: 4, 1: 4, 2: 4})
+    assert dispatch.users == 8  # as was wanted last
 
 
 def test_who_comes_while_classes_are_restricted_is_of_one_of_them() -> None:

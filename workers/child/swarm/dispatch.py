@@ -28,6 +28,7 @@ class Dispatch:
     def __init__(self, quotas: Mapping[int, int], classes: Collection[UserClass]) -> None:
         self.users = 0
         """How many run: fewer than wanted when there is no room, or no class for more."""
+        self._wanted = 0
         self._quotas = dict(quotas)
         self._room = sum(quotas.values())
         self._classes = sorted(classes)
@@ -39,6 +40,7 @@ class Dispatch:
 
     def go(self, users: int) -> None:
         """Have so many users from now on."""
+        self._wanted = users
         while self.users < users:
             if self.users == len(self._row):
                 found = self._next()
@@ -64,8 +66,9 @@ class Dispatch:
             del self._row[self.users :]
 
     def change(self, quotas: Mapping[int, int]) -> None:
-        """Other workers, or other quotas. Who can stay where he is stays; the others go elsewhere if there is room."""
-        wanted, room = self.users, dict(quotas)
+        """Other workers, or other quotas. Who can stay where he is stays; the others go elsewhere if there is room, as
+        do those for whom there was none before."""
+        wanted, room = self._wanted, dict(quotas)
         kept = []
         for user in self._row[: self.users]:
             if room.get(user.worker, 0) > 0:
