@@ -8,7 +8,7 @@ PIP_INSTALL := $(UV) pip install --quiet --python $(PYTHON) -r pyproject.toml -c
 NPM_CI := ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 # The first version that reads our package-lock.json.
 NPM_MAJOR := 8
-PYTEST := $(PYTHON) -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadgroup
+PYTEST := $(PYTHON) -m pytest --numprocesses=auto --dist=loadgroup
 # The environment of the person at the keyboard, or a .env, must not lead the suite to a real database or Redis.
 NOWHERE := DATABASE_URL=sqlite:///never-opened.sqlite3 REDIS_URL=redis://127.0.0.1:1/0
 

@@ -38,6 +38,30 @@ from apps.teams.models import ApiToken, Project, Team
 from apps.teams.roles import Role, Scope
 from tests import factories
 
+ASKING = {"db", "transactional_db", "stack"}
+"""Fixtures of tests that ask a database."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Many tests wait for processes or clocks, and leave a core to others meanwhile."""
+    return min(8, 2 * (os.cpu_count() or 2))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """PostgreSQL's half of the suite is for what a database answers; the rest is tried once, with SQLite's half."""
+    if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        return
+    twice = [item for item in items if is_same_on_any_database(item)]
+    items[:] = [item for item in items if item not in set(twice)]
+    config.hook.pytest_deselected(items=twice)
+
+
+def is_same_on_any_database(item: pytest.Item) -> bool:
+    """What pages do in a browser is the same if HTTP answers the same, which is tried on both."""
+    asks = item.get_closest_marker("django_db") or ASKING & set(getattr(item, "fixturenames", ()))
+    marked = item.get_closest_marker("same_on_any_database") or item.get_closest_marker("browser")
+    return marked is not None or not asks
+
 
 def pytest_configure() -> None:
     """Settings that only tests have. Set here too because the plugin may have read the settings before this file."""

@@ -26,8 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("bed"))
             item.add_marker(pytest.mark.allow_hosts(f"127.0.0.1,{SUBNET}.0/24"))
             item.add_marker(pytest.mark.same_on_any_database("the hosts have a database of their own"))
-            if os.environ.get("DATABASE_URL", "").startswith("postgres"):
-                item.add_marker(pytest.mark.skip("the hosts have a database of their own; SQLite's half tries them"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -30,11 +30,6 @@ FACTS = {"url", "username", "password", "token", "team", "project", "scenario", 
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("up")]
 
-once = pytest.mark.skipif(
-    os.environ.get("DATABASE_URL", "").startswith("postgres"),
-    reason="it brings its own SQLite; tests/e2e starts the same on PostgreSQL",
-)
-
 
 def environment(state: Path, port: int | str) -> dict[str, str]:
     """As on a new machine: none of the servers this suite runs on."""
@@ -136,7 +131,6 @@ def ask(facts: dict[str, Any], path: str) -> Any:
 
 
 @pytest.mark.engine
-@once
 def test_it_becomes_ready_says_how_to_log_in_and_keeps_its_data(tmp_path: Path) -> None:
     state, port = tmp_path / "a state", free_port()
     with portal(MANAGE_UP, state, port) as first:
@@ -161,7 +155,6 @@ def test_it_becomes_ready_says_how_to_log_in_and_keeps_its_data(tmp_path: Path) 
 
 
 @pytest.mark.engine
-@once
 @pytest.mark.skipif(
     not (BASE_DIR / ".venv" / ".installed").exists() or shutil.which("make") is None,
     reason="make has not installed this checkout",

@@ -1,4 +1,4 @@
-"""One portal for all of these tests, and a target for each."""
+"""One portal for all of these tests that run in one process, and a target for each."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import pytest
 
 from tests.e2e.stack import Stack, Target, demo_target, portal
 
-DATABASE = "hatchery_e2e"
+DATABASE = f"hatchery_e2e_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+ROUGH = {"test_chaos", "test_hostile", "test_truth"}
+"""Modules whose tests load or break the portal. They take half of the time, so they have a portal of their own."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups, also when this folder alone is asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share one portal, so they stay on one worker, and take their time: what no database changes runs once."""
+    """Those that share a portal stay in one process."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.xdist_group("e2e rough" if item.path.stem in ROUGH else "e2e"))
             item.add_marker(pytest.mark.engine)
-            same = item.get_closest_marker("same_on_any_database")
-            if same and _database_url().startswith("postgres"):
-                item.add_marker(pytest.mark.skip(f"{same.args[0]}; SQLite's half of the suite tries it"))
 
 
 @pytest.fixture(scope="session")

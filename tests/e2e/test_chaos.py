@@ -186,6 +186,7 @@ def test_a_redis_that_is_away_and_comes_back_empty_costs_nothing(stack: Stack, t
     assert stack.over(stack.start(scenario, run_time="2s"), 60)["state"] == "finished"
 
 
+@pytest.mark.same_on_any_database("it is about signals")
 def test_a_runner_that_is_told_to_leave_finishes_its_runs_and_takes_no_other(
     stack: Stack, target: Target, alone: subprocess.Popen[bytes]
 ) -> None:
@@ -202,6 +203,7 @@ def test_a_runner_that_is_told_to_leave_finishes_its_runs_and_takes_no_other(
     stack.api("POST", f"/api/v1/runs/{late}/stop/")
 
 
+@pytest.mark.same_on_any_database("it is about signals")
 def test_a_runner_that_is_told_twice_ends_its_runs_in_good_order(
     stack: Stack, target: Target, alone: subprocess.Popen[bytes]
 ) -> None:

@@ -37,16 +37,6 @@ class Shopper(HttpUser):
 """
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The engine knows no database: what does not ask for one runs with SQLite's half of the suite alone."""
-    if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
-        return
-    here = Path(__file__).parent
-    twice = [item for item in items if here in item.path.parents and not item.get_closest_marker("django_db")]
-    items[:] = [item for item in items if item not in twice]
-    config.hook.pytest_deselected(items=twice)
-
-
 class Target(ThreadingHTTPServer):
     """Counts what it answered by path: /fail is 500, /hang waits until the end, anything else is fine."""
 
