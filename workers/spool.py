@@ -64,6 +64,7 @@ class Spool:
         self._sink = sink
         self._clock = clock
         self._retry_at = 0.0
+        self._is_stuck = False
         self._events: deque[tuple[str, Mapping[str, object]]] = deque(maxlen=MAX_SPOOLED_EVENTS)
         self._ticks: deque[Tick] = deque()
         self._weight = 0
@@ -120,9 +121,12 @@ class Spool:
         try:
             self._deliver()
         except Exception:
-            logger.warning("A run's data could not be stored; keeping it for the next try.", exc_info=True)
+            if not self._is_stuck:  # one of a series tells it all
+                logger.warning("A run's data could not be stored; keeping it for the next try.", exc_info=True)
+            self._is_stuck = True
             self._retry_at = self._clock() + RETRY_SECONDS
             return False
+        self._is_stuck = False
         return not self._ticks
 
     def _deliver(self) -> None:

@@ -129,3 +129,14 @@ def test_sketches_weigh_too(monkeypatch: pytest.MonkeyPatch) -> None:
     between.ticks([replace(tick(seq), total=heavy) for seq in range(1, 6)])
     between.flush()
     assert [got.seq for got in sink.got] == [4, 5]
+
+
+def test_a_series_of_failures_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    sink, clock = Flaky(), Clock()
+    between = Spool(sink, clock)
+    for down in (True, True, True, False, True):
+        sink.down = down
+        between.event("ready", {})
+        between.flush()
+        clock.now += spool.RETRY_SECONDS
+    assert len(caplog.records) == 2
