@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -63,6 +64,10 @@ class Ids(Protocol):
     def give_back(self, index: int, spans: Sequence[Span]) -> None: ...
 
     def settle(self, gone: Sequence[int], lost: Sequence[int]) -> None: ...
+
+
+FOLDER = re.compile(r'File "[^"\n]*/[0-9a-f-]{36}\.\d+-\d+-\d+/script/')
+"""Of a worker in a traceback: without it the same exception is the same on all of them (`share.folder_of`)."""
 
 
 class Master(MasterRunner):
@@ -137,6 +142,9 @@ class Master(MasterRunner):
                 pass  # each worker's log is read where it is written
             case _:
                 super().handle_message(client_id, msg)
+
+    def log_exception(self, node_id: str, msg: str, formatted_tb: str) -> None:
+        super().log_exception(node_id, msg, FOLDER.sub('File "', formatted_tb))
 
     def _welcome(self, client_id: str, index: int, msg: Message) -> None:
         is_new = client_id not in self.clients
