@@ -132,6 +132,7 @@ class Totals:
         return [self._known[key] for key in self._sums]
 
     def failures_of(self, errors: Mapping[int, Error]) -> Iterator[FailureRow]:
+        """Of those errors that are known."""
         for index, seen in self._seen.items():
-            error = errors[index]
-            yield FailureRow(error.method, error.name, error.text, seen.occurrences, seen.first, seen.last, index)
+            if (error := errors.get(index)) is not None:
+                yield FailureRow(error.method, error.name, error.text, seen.occurrences, seen.first, seen.last, index)

@@ -88,6 +88,7 @@ class GatheredSource:
         self._totals = Totals()
         for row in tiers.each_second(self.run_id):
             self._totals.add(self._tick(row.seq, rows.tick_of(row, self._known(row)), row.errors))
+        self._learn_errors()
         return ticks
 
     def totals(self) -> tuple[EndpointTotals, Sequence[EndpointTotals]] | None:
@@ -100,14 +101,15 @@ class GatheredSource:
         if self._totals.failures == self._told_failures:
             return None
         self._told_failures = self._totals.failures
-        return self._failure_rows()
+        return list(self._totals.failures_of(self._errors))
 
     def samples(self) -> tuple[list[FailureSample], bool]:
         """Filed by the hosts."""
         return [], False
 
     def collected(self) -> FinalTotals | None:
-        return FinalTotals("collected", self._totals.total(), self._totals.endpoints(), self._failure_rows(), ())
+        failures = list(self._totals.failures_of(self._errors))
+        return FinalTotals("collected", self._totals.total(), self._totals.endpoints(), failures, ())
 
     def close(self) -> None:
         pass
@@ -144,6 +146,9 @@ class GatheredSource:
         for row in tiers.seconds(self.run_id, first, last):
             tick = self._tick(row.t - (self._first_t or 0) + 1, rows.tick_of(row, self._known(row)), row.errors)
             ticks.append(replace(tick, health=row.health))
+        if any(index not in self._errors for tick in ticks for index, _count in tick.errors):
+            self._learn_errors()
+        for tick in ticks:  # the database is not asked any more: either all of them count, or none
             self._totals.add(tick)
         self._done_t = last
         return ticks
@@ -158,7 +163,6 @@ class GatheredSource:
             self._names = {index: (method, name) for index, method, name in found}
         return self._names
 
-    def _failure_rows(self) -> list[FailureRow]:
+    def _learn_errors(self) -> None:
         found = Failure.objects.filter(run_id=self.run_id).values_list("index", "method", "name", "error")
         self._errors = {index: Error(method, name, text) for index, method, name, text in found}
-        return list(self._totals.failures_of(self._errors))

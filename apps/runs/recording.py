@@ -82,12 +82,7 @@ class Recorder:
         """File the failures and exceptions as they are now. Raises Fenced."""
         with self._filing():
             self.lease.write(tables_version=F("tables_version") + 1)
-            if any(row.index is not None for row in failures):
-                self._update_failures(failures)
-            else:
-                Failure.objects.filter(run_id=self.run_id).delete()
-                numbered = enumerate(failures[:MAX_TABLE_ROWS])
-                Failure.objects.bulk_create(rows.failure(self.run_id, row, index) for index, row in numbered)
+            self._file_failures(failures)
             ScriptException.objects.filter(run_id=self.run_id).delete()
             ScriptException.objects.bulk_create(rows.exception(self.run_id, row) for row in exceptions[:MAX_TABLE_ROWS])
 
@@ -209,6 +204,14 @@ class Recorder:
             raise
         self.unsure = False
 
+    def _file_failures(self, failures: Sequence[FailureRow]) -> None:
+        if any(row.index is not None for row in failures):
+            self._update_failures(failures)
+            return
+        Failure.objects.filter(run_id=self.run_id).delete()
+        numbered = enumerate(failures[:MAX_TABLE_ROWS])
+        Failure.objects.bulk_create(rows.failure(self.run_id, row, index) for index, row in numbered)
+
     def _update_failures(self, failures: Sequence[FailureRow]) -> None:
         """Errors that have an index keep their row: examples belong to it."""
         known = {row.index: row for row in Failure.objects.filter(run_id=self.run_id).defer("method", "name", "error")}
@@ -256,6 +259,10 @@ class LeadRecorder(Recorder):
 
     def _store(self, fresh: Sequence[Row]) -> None:
         pass
+
+    def _file_failures(self, failures: Sequence[FailureRow]) -> None:
+        """Hosts may have filed errors of which none has been counted yet: nothing is removed."""
+        self._update_failures(failures)
 
     def _close_minutes(self, t: int) -> None:
         pass

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from apps.runs import gathering, tiers
 from apps.runs.gathering import LATE_SECONDS, SECONDS_AT_ONCE, GatheredSource
 from apps.runs.lease import Lease
-from apps.runs.models import Run, RunWorker
+from apps.runs.models import Failure, Run, RunWorker
 from apps.runs.sharing import Share
 from apps.runs.states import WorkerState
 from apps.runs.worker_recording import WorkerRecorder
@@ -241,6 +241,17 @@ def test_failures_are_those_of_all_workers(source: GatheredSource, recorders: li
     assert source.failures() is None
 
 
+def test_an_error_that_is_not_known_ends_no_run(source: GatheredSource, recorders: list[WorkerRecorder]) -> None:
+    """It is left out of the table."""
+    for recorder in recorders:
+        recorder.ticks([replace(second(1, 2), errors=((0, 2),))])
+    Failure.objects.all().delete()
+    source.read()
+    assert source.failures() is None or source.failures() == []
+    found = source.collected()
+    assert found is not None and found.failures == []
+
+
 # --- the database is away -----------------------------------------------------------------------------------------
 
 
@@ -257,6 +268,19 @@ def test_a_database_that_is_away_is_waited_for(
         patch.setattr(tiers, "seconds", _away)
         assert source.read() == ([], False)
     assert [seq for seq, _, _ in read(source)] == [1, 2]
+
+
+def test_a_database_that_goes_away_in_the_middle_makes_nothing_count_twice(
+    source: GatheredSource, recorders: list[WorkerRecorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for recorder in recorders:
+        recorder.ticks([replace(second(number, 2), errors=((0, 1),)) for number in (1, 2)])
+    with monkeypatch.context() as patch:
+        patch.setattr(GatheredSource, "_learn_errors", _away)
+        assert source.read() == ([], False) and source.failures() is None
+    assert [seq for seq, _, _ in read(source)] == [1, 2]
+    told = source.totals()
+    assert told is not None and told[0].requests == 8
 
 
 def test_what_could_not_be_read_in_the_end_is_said(

@@ -13,7 +13,7 @@ from apps.runs import naming, recording, rows, tiers
 from apps.runs.blocks import TOTAL
 from apps.runs.models import Endpoint, Failure, LogChunk, Run, RunEvent, ScriptException
 from apps.runs.models import FailureSample as Stored
-from apps.runs.recording import LOG_CHUNKS_KEPT, MAX_TABLE_ROWS, MAX_WARNINGS, Recorder
+from apps.runs.recording import LOG_CHUNKS_KEPT, MAX_TABLE_ROWS, MAX_WARNINGS, LeadRecorder, Recorder
 from apps.runs.rows import MAX_USERS
 from apps.runs.sink import RunSink
 from tests.runs.makers import T0, counted, held, row_of, sample, tick, totals
@@ -27,6 +27,7 @@ from workers.samples import (
     FailureSample,
     Health,
 )
+from workers.totals import Error
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +130,15 @@ def test_it_replaces_tables(recorder: Recorder) -> None:
     recorder.tables([], [])
     assert not Failure.objects.exists() and not ScriptException.objects.exists()
     assert row_of(recorder.lease).tables_version == 3
+
+
+def test_errors_that_hosts_have_filed_stay_when_none_has_been_counted_yet(recorder: Recorder) -> None:
+    lead = LeadRecorder(recorder.lease)
+    numbers = naming.errors(lead.run_id, {}, [Error("GET", "/a", "500")])
+    lead.tables([], [ExceptionRow(1, "boom", "Traceback")])
+    assert Failure.objects.get().index == 0 and ScriptException.objects.exists()
+    lead.tables([FailureRow("GET", "/a", "500", 3, T0, T0, index=numbers[Error("GET", "/a", "500")])], [])
+    assert Failure.objects.get().occurrences == 3
 
 
 def test_it_files_all_that_our_own_collector_tells(recorder: Recorder) -> None:

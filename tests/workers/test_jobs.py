@@ -231,10 +231,13 @@ def pool_with_ids() -> WorkerPool:
 @pytest.mark.django_db(transaction=True)
 def test_it_leads_a_run_of_several_workers_to_its_end(target: Target, folders: Path) -> None:
     pool = pool_with_ids()
-    run = carried_out_by_workers(queued(target, pool=pool, workers=3, users=7, run_time_s=5))
+    script = LOCUSTFILE.replace('get("/fail")', 'get("/fail").raise_for_status()')
+    run = carried_out_by_workers(queued(target, script, pool=pool, workers=3, users=7, run_time_s=5))
     assert (run.state, run.reason, run.verdict, run.verdict_reasons) == (State.FINISHED, "run_time_over", "none", [])
     assert run.reconciliation["difference"] == 0 and run.totals["requests"] == target.counts.total()
     assert (run.peak_users, run.current_users, run.id_prefix) == (7, 0, "test_")
+    (failure,), (raised,) = run.failures.all(), run.exceptions.all()
+    assert failure.occurrences == raised.count == target.counts["/fail"]
     workers = list(run.worker_rows.all())
     assert [(row.users, row.offset, row.state, row.starts) for row in workers] == [
         (2, 50, "ended", 1),
