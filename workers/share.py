@@ -28,6 +28,7 @@ from workers.exact_source import CLOCK_SECONDS, ExactSource
 from workers.folders import remove_tree
 from workers.identity import Reader
 from workers.outcome import Outcome, Reason
+from workers.reach import NotTheMaster, reach
 from workers.samples import FailureSample, FinalTotals, Tick
 from workers.share_control import ALONE_SECONDS, Ears, OfOne, ShareControl
 from workers.supervisor import POLL_SECONDS, Patience, Supervision
@@ -173,7 +174,7 @@ class Owner:
         if held.is_examined or held.supervision.collector.ready or time.monotonic() < held.since + READY_SECONDS:
             return
         held.is_examined = True
-        trouble = trouble_with(self.part.master, self.part.port)
+        trouble = trouble_with(self.part.master, self.part.port, self.part.keys)
         try:
             self.share.write(index, reason=trouble or _("It is still loading its script."))
         except DatabaseError:
@@ -262,18 +263,21 @@ def _why(outcome: Outcome) -> str:
     return _("Its process ended with exit code %(code)d.") % {"code": code}
 
 
-def trouble_with(address: str, port: int) -> str:
-    """Why nobody answers there, in words; empty when somebody does."""
+def trouble_with(address: str, port: int, keys: engine.Keys) -> str:
+    """Why the master does not answer there, in words; empty when it does."""
     where = {"address": address, "port": port}
     try:
-        with socket.create_connection((address, port), timeout=CONNECT_SECONDS):
-            return ""
+        reach(address, port, keys, timeout_s=CONNECT_SECONDS)
+    except NotTheMaster:
+        text = _("At %(address)s, port %(port)d, somebody answers who is not the master of this run.")
+        return text % where
     except socket.gaierror as error:
         text = _("The name of the master, %(address)s, does not resolve there: %(error)s.")
         return text % {**where, "error": error.strerror}
     except OSError as error:
         text = _("No TCP connection to the master at %(address)s, port %(port)d: %(error)s.")
         return text % {**where, "error": error.strerror or error}
+    return ""
 
 
 def owner_of(share: Share, control: ShareControl, *, clock_offset_s: float, grip: int) -> Owner:

@@ -85,6 +85,20 @@ for _ in range(3):
         assert len(said) <= 64 and CLIENT.encode() not in said
 assert waited(lambda: len(strangers) >= 3) and heard(server, 0.2) is None
 """,
+    "by a host that looks whether it reaches the master": """
+import json, subprocess, sys
+look = "import sys, json; from workers.reach import reach; from workers.spec import Keys;"
+look += "reach('localhost', int(sys.argv[1]), Keys(*json.loads(sys.argv[2])), timeout_s=10)"
+def looks(keys):
+    argv = [sys.executable, "-c", look, str(server.port), json.dumps(keys)]
+    return subprocess.run(argv, capture_output=True, text=True)
+server = serve()
+assert looks([SERVER, "", CLIENT, CLIENT_SECRET]).returncode == 0
+assert strangers == [] and heard(server, 0.2) is None
+other, other_secret = pair()
+assert "NotTheMaster" in looks([SERVER, "", other, other_secret]).stderr
+assert waited(lambda: strangers)
+""",
     "again, over a new connection": """
 server = serve()
 first = call(server, OF_WORKER)

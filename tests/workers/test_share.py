@@ -210,13 +210,14 @@ def test_a_host_without_an_address_cannot_have_the_master_of_others() -> None:
 
 
 def test_it_says_why_nobody_answers() -> None:
+    keys = new_keys()
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]
-        assert trouble_with(LOOPBACK, port) == ""
-    assert (
-        trouble_with(LOOPBACK, port)
-        == f"No TCP connection to the master at 127.0.0.1, port {port}: Connection refused."
-    )
+        told = f"At 127.0.0.1, port {port}, somebody answers who is not the master of this run."
+        assert trouble_with(LOOPBACK, port, keys) == told
+    told = f"No TCP connection to the master at 127.0.0.1, port {port}: Connection refused."
+    assert trouble_with(LOOPBACK, port, keys) == told
+    assert trouble_with("nowhere.invalid", port, keys).startswith("The name of the master, nowhere.invalid, does not")
 
 
 def test_no_two_runs_have_the_same_keys() -> None:
