@@ -3,7 +3,8 @@
     from hatchery import data_row, sequence, user_id
 
 One file that needs nothing but Locust, on Python 3.9 or newer: the portal brings it along, and for bare `locust` it is
-copied beside the locustfile. `docs/ids-and-data.md` has examples that can be pasted.
+copied beside the locustfile. So it stays one, long as it is: a single file can be saved out of a browser, and given to
+workers by their master. `docs/ids-and-data.md` has examples that can be pasted.
 """
 
 from __future__ import annotations
