@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 
 from hypothesis import given, settings
@@ -150,6 +151,33 @@ def test_who_comes_while_classes_are_restricted_is_of_one_of_them() -> None:
     dispatch.restrict(None)
     dispatch.go(10)
     assert dispatch.by_class() == {"A": 4, "B": 6}
+
+
+@given(QUOTAS, WEIGHTED, st.lists(st.integers(0, 250), min_size=3, max_size=3), st.integers(0, 3))
+def test_who_was_there_and_has_gone_before_a_restriction_leaves_no_trace(
+    quotas: dict[int, int], classes: list[UserClass], numbers: list[int], allowed: int
+) -> None:
+    fewer, users, more = sorted(numbers)
+    names = [one.name for one in classes][:allowed]
+    dispatch, fresh = gone_to(more, quotas, classes), gone_to(fewer, quotas, classes)
+    dispatch.go(fewer)
+    for each in (dispatch, fresh):
+        each.restrict(names)
+        each.go(users)
+    assert dispatch.counts() == fresh.counts()
+
+
+def cpu_seconds(workers: int) -> float:
+    """Of a dispatch of 20,000 users in one step."""
+    quotas = {index: 20_000 // workers + index % 2 for index in range(workers)}
+    began = time.process_time()
+    gone_to(20_000, quotas, [UserClass("A", 3), UserClass("B", 1)])
+    return time.process_time() - began
+
+
+def test_many_workers_cost_hardly_more_than_few() -> None:
+    few, many = (min(cpu_seconds(workers) for _ in range(3)) for workers in (5, 500))
+    assert many < 5 * few  # if each user looked at all workers, it would be 50 times
 
 
 LOCUSTS_OWN = """

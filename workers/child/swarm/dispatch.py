@@ -6,6 +6,7 @@ So what each worker runs follows from the number alone, whatever way led there, 
 
 import math
 from collections.abc import Collection, Mapping
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 
 
@@ -32,8 +33,9 @@ class Dispatch:
         self._quotas = dict(quotas)
         self._room = sum(quotas.values())
         self._classes = sorted(classes)
-        self._allowed: frozenset[str] | None = None
+        self._allow(None)
         self._row: list[User] = []
+        self._places: _Places | None = None
         self._by_worker = dict.fromkeys(quotas, 0)
         self._by_class = {one.name: 0 for one in self._classes}
         self._counts = {worker: self._none() for worker in quotas}
@@ -62,7 +64,7 @@ class Dispatch:
         """Only these classes for users who come from now on; None: all."""
         wanted = None if allowed is None else frozenset(allowed)
         if wanted != self._allowed:
-            self._allowed = wanted
+            self._allow(wanted)
             del self._row[self.users :]
 
     def change(self, quotas: Mapping[int, int]) -> None:
@@ -75,11 +77,17 @@ class Dispatch:
                 room[user.worker] -= 1
                 kept.append(user)
         self._quotas, self._room = dict(quotas), sum(quotas.values())
-        self._row, self.users = kept, 0
+        self._row, self.users, self._places = kept, 0, None
         self._by_worker = dict.fromkeys(quotas, 0)
         self._by_class = self._none()
         self._counts = {worker: self._none() for worker in quotas}
         self.go(wanted)
+
+    def _allow(self, allowed: frozenset[str] | None) -> None:
+        self._allowed = allowed
+        classes = [one for one in self._classes if allowed is None or one.name in allowed]
+        self._fixed = [one for one in classes if one.fixed_count]
+        self._weighted = [one for one in classes if not one.fixed_count and one.weight > 0]
 
     def _none(self) -> dict[str, int]:
         return {one.name: 0 for one in self._classes}
@@ -91,34 +99,76 @@ class Dispatch:
         self._counts[user.worker][user.class_name] += by
 
     def _next(self) -> User | None:
-        """On a worker that has less than its part of all users; of those, where this class is missing most. The
-        emptiest one would be right for the users, but where quotas differ by one it gets the same class each time."""
         name = self._next_class()
         if name is None or self.users >= self._room:
             return None
-        below = [worker for worker, quota in self._quotas.items() if self._is_below(worker, quota)]
-        return User(max(below, key=lambda worker: self._lack(worker, name)), name)
-
-    def _is_below(self, worker: int, quota: int) -> bool:
-        """Its part of one user more than there are; some worker always is."""
-        return self._by_worker[worker] * self._room < quota * (self.users + 1)
-
-    def _lack(self, worker: int, name: str) -> tuple[int, int, int]:
-        """How many of this class it lacks, and how many users, in parts of one; the first one before others."""
-        quota, room = self._quotas[worker], self._room
-        of_class = quota * (self._by_class[name] + 1) - room * self._counts[worker][name]
-        return of_class, quota * self.users - room * self._by_worker[worker], -worker
+        if self._places is None or self._places.users != self.users:
+            self._places = _Places(self._quotas, self._by_worker, self._counts, self.users)
+        return User(self._places.next(name), name)
 
     def _next_class(self) -> str | None:
-        classes = [one for one in self._classes if self._allowed is None or one.name in self._allowed]
-        missing = [(self._by_class[one.name] - one.fixed_count, one.name) for one in classes if one.fixed_count]
+        missing = [(self._by_class[one.name] - one.fixed_count, one.name) for one in self._fixed]
         if missing and min(missing)[0] < 0:
             return min(missing)[1]
-        weighted = [one for one in classes if not one.fixed_count and one.weight > 0]
-        return min(weighted, key=self._gain).name if weighted else None
+        return min(self._weighted, key=self._gain).name if self._weighted else None
 
     def _gain(self, one: UserClass) -> tuple[float, str]:
         """By how much one more of this class brings the mix nearer to the weights, as Locust reckons it for one process
         (Kullback-Leibler divergence; `locust/dispatch.py`)."""
         x = self._by_class[one.name] + one.weight
         return one.weight * math.log2(x / (x + 1.0)), one.name
+
+
+class _Places:
+    """Where the next user goes: to a worker that has less than its part of all users; of those, where this class is
+    missing most. The emptiest one would be right for the users, but where quotas differ by one it gets the same class
+    each time.
+
+    Made for so many `users`, and right as long as each who comes has been asked for here. All workers are looked at in
+    the beginning; afterwards those of whom something has changed, once somebody of the class comes.
+    """
+
+    def __init__(
+        self,
+        quotas: Mapping[int, int],
+        by_worker: Mapping[int, int],
+        counts: Mapping[int, Mapping[str, int]],
+        users: int,
+    ) -> None:
+        """Of what there is, `by_worker` and `counts` tell at any time; with more users both only grow."""
+        self.users = users
+        self._quotas = {worker: quota for worker, quota in quotas.items() if quota}
+        self._room = sum(quotas.values())
+        self._by_worker, self._counts = by_worker, counts
+        self._open: dict[str, list[tuple[float, float, int]]] = {}
+        """By class, a heap of workers by `_want`, which may have grown meanwhile."""
+        self._full: dict[str, list[tuple[int, int]]] = {}
+        """By class, a heap of the others by `_opens_at`, which may have grown meanwhile."""
+
+    def next(self, name: str) -> int:
+        """The worker; there must be room. Counts the user as one who has come."""
+        if name not in self._open:
+            self._open[name], self._full[name] = [self._want(worker, name) for worker in self._quotas], []
+            heapify(self._open[name])
+        open_, full = self._open[name], self._full[name]
+        while full and full[0][0] <= self.users:
+            heappush(open_, self._want(heappop(full)[1], name))
+        while True:
+            worker = open_[0][-1]
+            if (opens_at := self._opens_at(worker)) > self.users:
+                heappop(open_)
+                heappush(full, (opens_at, worker))
+            elif (want := self._want(worker, name)) != open_[0]:
+                heapreplace(open_, want)
+            else:
+                self.users += 1
+                return worker
+
+    def _opens_at(self, worker: int) -> int:
+        """With how many users in all its part of one more is more than it has. There is always such a worker."""
+        return self._by_worker[worker] * self._room // self._quotas[worker]
+
+    def _want(self, worker: int, name: str) -> tuple[float, float, int]:
+        """The smallest is who lacks most of this class for its size (Webster's method), then who is emptiest."""
+        quota = self._quotas[worker]
+        return (2 * self._counts[worker][name] + 1) / quota, self._by_worker[worker] / quota, worker
