@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,8 @@ from workers.samples import (
 from workers.samples import FailureSample as Sample
 from workers.totals import Error
 
-OTHER_INDEX = -1
+SAMPLE_KEY = ("failure", "at", "response_ms", "body_bytes")
+"""What tells one failing request from another: no two end in the same microsecond."""
 
 
 @dataclass(slots=True)
@@ -105,13 +107,18 @@ class WorkerRecorder:
         with self._filing():
             run_id = self.share.run_id
             errors = naming.errors(run_id, self.errors, (self.error(sample.error) for sample in samples))
-            kept = list(FailureSample.objects.filter(run_id=run_id).values_list("failure", flat=True))
+            # Those that are there already came with a transaction that nobody heard of.
+            keys = set(FailureSample.objects.filter(run_id=run_id).values_list(*SAMPLE_KEY))
+            kept = Counter(key[0] for key in keys)
             fresh = []
             for sample in samples:
                 number = errors[self.error(sample.error)]
-                if len(kept) < MAX_SAMPLES and kept.count(number) < SAMPLES_PER_ERROR:
-                    kept.append(number)
-                    fresh.append(rows.failure_sample(run_id, replace(sample, error=number)))
+                row = rows.failure_sample(run_id, replace(sample, error=number))
+                key = tuple(getattr(row, name) for name in SAMPLE_KEY)
+                if key not in keys and kept.total() < MAX_SAMPLES and kept[number] < SAMPLES_PER_ERROR:
+                    keys.add(key)
+                    kept[number] += 1
+                    fresh.append(row)
             FailureSample.objects.bulk_create(fresh, batch_size=100)
         self.errors = errors
 

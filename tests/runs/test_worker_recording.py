@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, OperationalError, transaction
 
 from apps.runs import naming, tiers, worker_recording
 from apps.runs.blocks import TOTAL
@@ -48,8 +50,9 @@ def failing(seq: int, *errors: tuple[int, int]) -> Tick:
     return replace(tick(seq, sample("/a", count, failures=count)), errors=errors)
 
 
-def example(error: int) -> Sample:
-    return Sample(error, float(T0), "GET", "http://shop.test/a", 500, 12.5, {}, {}, "sorry", 5)
+def example(error: int, number: int = 0) -> Sample:
+    """The one that failed so many microseconds after T0."""
+    return Sample(error, T0 + number / 1e6, "GET", "http://shop.test/a", 500, 12.5, {}, {}, "sorry", 5)
 
 
 # --- seconds ------------------------------------------------------------------------------------------------------
@@ -96,6 +99,14 @@ def test_it_files_again_what_a_failed_transaction_took_back(share: Share, monkey
 
 def _away(*_args: object) -> None:
     raise OperationalError("the database is away")
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """A transaction that is committed, which nobody learns."""
+    with transaction.atomic():
+        yield
+    raise OperationalError("the connection broke")
 
 
 def test_a_process_that_was_started_anew_goes_on_where_the_one_before_it_ended(share: Share) -> None:
@@ -159,8 +170,8 @@ def test_minutes_that_are_over_are_packed_and_the_last_one_at_the_end(share: Sha
 
 def test_examples_are_kept_up_to_the_limit_of_all_workers(share: Share) -> None:
     first, second = recorder_of(share, 0, SERVER), recorder_of(share, 1, TIMEOUT, SERVER)
-    first.failure_samples([example(0)] * (SAMPLES_PER_ERROR - 1))
-    second.failure_samples([example(1), example(1), example(0)])
+    first.failure_samples([example(0, number) for number in range(SAMPLES_PER_ERROR - 1)])
+    second.failure_samples([example(1, 100), example(1, 101), example(0, 102)])
     kept = list(FailureSample.objects.values_list("failure", flat=True))
     assert (kept.count(0), kept.count(1)) == (SAMPLES_PER_ERROR, 1)
     assert Failure.objects.get(index=1).error == "timed out"
@@ -169,8 +180,25 @@ def test_examples_are_kept_up_to_the_limit_of_all_workers(share: Share) -> None:
 def test_there_are_no_more_examples_than_a_run_may_have(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_recording, "MAX_SAMPLES", 3)
     for index in (0, 1):
-        recorder_of(share, index, SERVER, TIMEOUT).failure_samples([example(0), example(1)])
+        recorder_of(share, index, SERVER, TIMEOUT).failure_samples([example(0, index), example(1, index)])
     assert FailureSample.objects.count() == 3
+
+
+def test_examples_that_come_again_are_kept_once(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database had committed, and nobody heard of it; meanwhile other calls went well."""
+    recorder, other = recorder_of(share, 0, SERVER, TIMEOUT), recorder_of(share, 1, SERVER)
+    batch = [example(0, 1), example(0, 2), example(1, 1)]
+    with monkeypatch.context() as patch:
+        patch.setattr(worker_recording, "transaction", SimpleNamespace(atomic=_unheard))
+        with pytest.raises(DatabaseError):
+            recorder.failure_samples(batch)
+    assert FailureSample.objects.count() == 3
+    recorder.log(["back"])
+    other.failure_samples([example(0, 7)])
+    recorder.failure_samples([*batch, example(1, 3)])
+    recorder.failure_samples([example(0, 4)])
+    kept = [(one.failure, one.at.microsecond) for one in FailureSample.objects.order_by("failure", "at")]
+    assert kept == [(0, 1), (0, 2), (0, 4), (0, 7), (1, 1), (1, 3)]
 
 
 def test_logs_of_workers_stand_beside_each_other(share: Share) -> None:
