@@ -143,6 +143,14 @@ def test_the_form_begins_with_the_scenarios_placement_and_its_plan(
     assert "test_00001 – test_00166" in html
 
 
+def test_the_first_button_of_the_form_starts_the_run(tess_client: Client, version: ScenarioVersion) -> None:
+    """It is the one that Enter in a field stands for."""
+    html = tess_client.get(f"/scenarios/{version.scenario.pk}/run/").content.decode()
+    form = html[html.index('<form class="split run-form"') :]
+    buttons = re.findall(r'<button[^>]*type="submit"[^>]*>', form[: form.index("</form>")])
+    assert ["show_plan" in button for button in buttons] == [False, True]
+
+
 def test_it_starts_where_and_as_it_was_asked(tess_client: Client, version: ScenarioVersion, lab: WorkerPool) -> None:
     tess_client.post(f"/scenarios/{version.scenario.pk}/run/", sent(version, request_kb="150"))
     run = Run.objects.get()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from apps.pools.models import IdRange, WorkerPool
@@ -25,7 +27,7 @@ def lab(db: None) -> WorkerPool:
     for number, link in enumerate((1000, 100)):
         report = {"link_mbit": link, "local_ports": 28_232, "open_files_hard": 4096}
         host = factories.HostFactory.create(pool=pool, name=f"node-{number + 1}", slots=2, report=report)
-        factories.RunnerFactory.create(host=host)
+        factories.RunnerFactory.create(host=host, last_seen_at=timezone.now() + timedelta(hours=1))
         IdRange.objects.create(pool=pool, host=host, first=500 * number + 1, last=500 * number + 500)
     return pool
 
@@ -67,6 +69,30 @@ def test_the_plan_follows_what_is_typed(page: Page, version: ScenarioVersion) ->
     assert not Run.objects.exists()
 
 
+@pytest.mark.parametrize("field", ["users", "note", "request_kb"])
+def test_enter_in_a_field_stands_for_the_button_that_starts_the_run(
+    page: Page, version: ScenarioVersion, field: str
+) -> None:
+    page.goto(f"/scenarios/{version.scenario.pk}/run/")
+    page.evaluate(
+        """() => document.querySelector(".run-form").addEventListener("submit", (event) => {
+          event.preventDefault();
+          window.submitter = event.submitter.textContent;
+        })"""
+    )
+    page.locator(f"[name={field}]").fill("3")
+    page.locator(f"[name={field}]").press("Enter")
+    assert page.evaluate("window.submitter") == "Start the run"
+
+
+def test_the_button_shows_the_plan_while_nothing_is_started(page: Page, version: ScenarioVersion) -> None:
+    page.goto(f"/scenarios/{version.scenario.pk}/run/")
+    with page.expect_response(lambda answer: answer.url.endswith("/run/plan/")):
+        page.get_by_role("button", name="Show the plan").click()
+    expect(page.locator("#plan")).to_contain_text("pool local")
+    assert not Run.objects.exists()
+
+
 def test_the_button_shows_the_plan_without_a_script(live_server: Any, page: Page, version: ScenarioVersion) -> None:
     bare = page.context.browser.new_context(  # type: ignore[union-attr]
         java_script_enabled=False, base_url=live_server.url, storage_state=page.context.storage_state()
@@ -80,4 +106,7 @@ def test_the_button_shows_the_plan_without_a_script(live_server: Any, page: Page
     expect(form.locator("#plan")).to_contain_text("test_00001 – test_00166")
     expect(form.get_by_label("Workers")).to_have_value("3")
     assert not Run.objects.exists()
+    form.get_by_label("Workers").press("Enter")
+    form.wait_for_url("**/runs/**")
+    assert Run.objects.get().workers == 3
     bare.close()
