@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,8 +17,11 @@ from apps.pools.models import RUNNER_SILENT_SECONDS, Runner, Standing, WorkerHos
 from apps.runs import placing, planning, waiting
 from apps.runs.models import Run
 from apps.runs.states import State
+from apps.scenarios import data_supply
+from apps.scenarios.load import sentences
 from apps.scenarios.models import WhenFull
 from workers.launch import RUN_LIMITS
+from workers.spec import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Wish:
     users: int
     when_full: str
     traffic: planning.Traffic | None = None
+    data: Sequence[Mapping[str, Any]] = ()
+    """Its data files, as `data_services.pin` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Plan:
     shortage: str
     """Why there is none."""
     shortfalls: list[str]
+    refusals: list[str]
+    """Why it would not even be queued."""
     is_anywhere: bool
     """A single worker goes to whichever host asks first; the one shown is an example."""
 
@@ -68,7 +75,7 @@ class Plan:
 
 def plan_for(wish: Wish) -> Plan:
     """As the run would be placed if it were taken now, by the very functions that place it; nothing is held for it."""
-    pool, advice = wish.pool, wish.pool.users_per_worker
+    pool, users, advice = wish.pool, wish.users, wish.pool.users_per_worker
     used = placing.taken(pool)
     rooms = leases.rooms(pool, used, db_now())
     hosts, shortage = _hosts(wish, rooms, used)
@@ -79,9 +86,14 @@ def plan_for(wish: Wish) -> Plan:
         waiting=Run.objects.filter(pool=pool, state=State.QUEUED).count(),
         hosts=hosts,
         shortage=shortage,
-        shortfalls=planning.shortfalls(hosts, advice=advice),
+        shortfalls=[*planning.shortfalls(hosts, advice=advice), *_told(data_supply.shortfalls(wish.data, users=users))],
+        refusals=_told(data_supply.check(wish.data, workers=wish.workers, users=users)),
         is_anywhere=wish.workers == 1 and len(rooms) > 1,
     )
+
+
+def _told(problems: Iterable[Problem]) -> list[str]:
+    return [text for texts in sentences(problems).values() for text in texts]
 
 
 def _hosts(

@@ -25,7 +25,7 @@ from apps.runs.lease import note_state
 from apps.runs.models import Run, RunEvent, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.states import TERMINAL, State
-from apps.scenarios import data_services
+from apps.scenarios import data_services, data_supply
 from apps.scenarios import load as loads
 from apps.scenarios import placement as places
 from apps.scenarios.models import Scenario, ScenarioVersion
@@ -90,10 +90,12 @@ def start(
     placed = {name: getattr(scenario, name) for name in places.FIELDS} | dict(placement or {})
     _check(version, load, extras)
     problems = places.check_pool(pool, scenario.project) + places.check(placed, users=load["users"])
-    if problems := problems or places.check_ids(pool, users=load["users"]):
+    data = data_services.pin(scenario)
+    problems = problems or places.check_ids(pool, users=load["users"])
+    if problems := problems or data_supply.check(data, workers=placed["workers"], users=load["users"]):
         loads.refuse(problems)
     with transaction.atomic():
-        return _insert(scenario, version, pool, {**load, **placed}, extras, by)
+        return _insert(scenario, version, pool, {**load, **placed, "data": data}, extras, by)
 
 
 def default_pool(scenario: Scenario) -> WorkerPool:
@@ -212,7 +214,7 @@ def _insert(
     scenario: Scenario,
     version: ScenarioVersion,
     pool: WorkerPool,
-    load: Mapping[str, Any],
+    fields: Mapping[str, Any],
     extras: Extras,
     by: Actor,
 ) -> Run:
@@ -230,8 +232,7 @@ def _insert(
         requested_by_user=by.user,
         note=extras.note,
         labels=dict(extras.labels),
-        data=data_services.pin(scenario),
-        **load,
+        **fields,
     )
     note_state(run.pk, State.QUEUED, by=by.label)
     audit.record("run.start", obj=run, team=project.team, by=by, version=version.number, users=run.users)

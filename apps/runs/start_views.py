@@ -19,7 +19,7 @@ from apps.runs import services
 from apps.runs.models import Run
 from apps.runs.plan import Plan, Wish, plan_for
 from apps.runs.start_forms import RunForm
-from apps.scenarios import placement
+from apps.scenarios import data_services, placement
 from apps.scenarios.forms import load_initial
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.scenarios.views import frame, own_shape_of
@@ -96,12 +96,14 @@ def _as_typed(asked: Scenario | Run, usable: Sequence[WorkerPool]) -> dict[str, 
 
 def _plan(scenario: Scenario, form: RunForm) -> Plan | None:
     """None when the form says nothing that could be planned, or there is no pool."""
-    team_id = scenario.project.team_id
+    data, team_id = data_services.pin(scenario), scenario.project.team_id
     if not form.is_bound:
         pool = pools.usable_by(scenario.project).filter(name=form.initial["pool"]).first()
         values = form.initial
-        return plan_for(Wish(team_id, pool, values["workers"], values["users"], values["when_full"])) if pool else None
+        asked = values["workers"], values["users"], values["when_full"]
+        return plan_for(Wish(team_id, pool, *asked, data=data)) if pool else None
     if not form.is_valid() or form.placed["pool"] is None:
         return None
-    pool, workers, when_full = (form.placed[name] for name in ("pool", "workers", "when_full"))
-    return plan_for(Wish(team_id, pool, workers, form.load["users"], when_full, form.traffic))
+    placed = form.placed
+    asked = placed["workers"], form.load["users"], placed["when_full"]
+    return plan_for(Wish(team_id, placed["pool"], *asked, form.traffic, data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,9 @@ from apps.runs import placing
 from apps.runs.models import Run, RunWorker
 from apps.runs.plan import Wish, plan_for
 from apps.runs.planning import Traffic
+from apps.scenarios import data_services
 from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.teams.actors import Actor
 from apps.teams.models import Project
 from tests import factories
 
@@ -89,6 +92,57 @@ def test_without_room_it_says_why_and_what_then(lab: WorkerPool, when_full: str,
     run.refresh_from_db()
     assert found.shortage == run.waits_for
     assert found.shortage.startswith("It needs 7 slots; pool lab has 6 free on active hosts.")
+
+
+# --- data files ---------------------------------------------------------------------------------------------------
+
+
+def file_of(scenario: Scenario, rows: int, name: str = "users.csv", **how: str) -> None:
+    content = BytesIO(b"id\n" + b"x\n" * rows)
+    data_services.upload(scenario=scenario, name=name, source=content, by=Actor(system="test"), **how)
+
+
+@pytest.mark.parametrize("how", [{"distribution": "split"}, {"distribution": "split", "at_end": "stop"}])
+def test_rows_for_fewer_workers_are_said_before_the_start(
+    tess_client: Client, version: ScenarioVersion, lab: WorkerPool, how: dict[str, str]
+) -> None:
+    file_of(version.scenario, 2, **how)
+    sentence = (
+        "users.csv is split over 3 workers, and has rows for 2: 1 would have none. Ask for fewer workers, add rows, "
+        "or let all workers share the file."
+    )
+    html = fragment(tess_client, version)
+    assert sentence in html and "it would be refused" in html
+    response = tess_client.post(f"/scenarios/{version.scenario.pk}/run/", sent(version))
+    assert sentence in response.content.decode() and not Run.objects.exists()
+    html = fragment(tess_client, version, workers="2")
+    assert "users.csv" not in html and "starts at once" in html
+    tess_client.post(f"/scenarios/{version.scenario.pk}/run/", sent(version, workers="2"))
+    assert Run.objects.get().workers == 2
+
+
+def test_rows_for_fewer_users_are_said_before_the_start(
+    tess_client: Client, version: ScenarioVersion, lab: WorkerPool
+) -> None:
+    file_of(version.scenario, 499, distribution="per_user")
+    file_of(version.scenario, 1, "shared.csv", distribution="shared", at_end="stop")
+    html = fragment(tess_client, version)
+    assert "users.csv has a row each for 499 of 500 users: the others share theirs." in html
+    assert "it would be refused" not in html and "shared.csv" not in html
+    file_of(version.scenario, 499, distribution="per_user", at_end="stop")
+    html = fragment(tess_client, version)
+    assert "users.csv has a row each for 499 of 500 users, and stops the other 1." in html
+    assert "it would be refused" in html
+    assert "users.csv" not in fragment(tess_client, version, users="499")
+
+
+def test_a_plan_without_a_change_knows_the_data_files(
+    tess_client: Client, version: ScenarioVersion, lab: WorkerPool
+) -> None:
+    Scenario.objects.update(pool=lab, workers=3, users=500)
+    file_of(version.scenario, 1)
+    html = tess_client.get(f"/scenarios/{version.scenario.pk}/run/").content.decode()
+    assert "is split over 3 workers, and has rows for 1: 2 would have none" in html
 
 
 # --- the form -----------------------------------------------------------------------------------------------------

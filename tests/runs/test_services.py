@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BytesIO
 from threading import Barrier
 from typing import Any
 
@@ -22,6 +23,7 @@ from apps.runs.lease import claim
 from apps.runs.models import Run, RunEvent
 from apps.runs.services import Extras
 from apps.runs.states import State
+from apps.scenarios import data_services
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.actors import Actor
 from apps.teams.models import AuditEvent
@@ -116,6 +118,30 @@ def test_a_pool_that_can_never_have_ids_for_all_users_is_refused(scenario: Scena
     assert (refused.value.code, list(refused.value.fields)) == ("too_few_ids", ["users"])
     assert "21" in refused.value.message and "20" in refused.value.message
     assert services.start(scenario=scenario, options={"users": 20}, by=by).state == State.QUEUED
+
+
+@pytest.mark.usefixtures("no_redis")
+@pytest.mark.parametrize(
+    ("how", "asked", "field"),
+    [
+        ({"distribution": "split"}, {"workers": 3, "users": 9}, "workers"),
+        ({"distribution": "per_user", "at_end": "stop"}, {"workers": 1, "users": 3}, "users"),
+    ],
+)
+def test_a_data_file_that_leaves_workers_or_users_without_a_row_is_refused(
+    scenario: Scenario, by: Actor, how: dict[str, str], asked: dict[str, int], field: str
+) -> None:
+    data_services.upload(scenario=scenario, name="users.csv", source=BytesIO(b"id\n1\n2\n"), by=by, **how)
+
+    def start(**asked: int) -> Run:
+        options, placement = {"users": asked["users"]}, {"workers": asked["workers"]}
+        return services.start(scenario=scenario, options=options, placement=placement, by=by)
+
+    with pytest.raises(Invalid) as refused:
+        start(**asked)
+    assert (refused.value.code, list(refused.value.fields)) == ("too_few_rows", [field])
+    assert "users.csv" in refused.value.message and not Run.objects.exists()
+    assert [file["rows"] for file in start(**asked | {field: 2}).data] == [2]
 
 
 @pytest.mark.usefixtures("no_redis")
