@@ -59,23 +59,6 @@ def report(
     }
 
 
-def sequences_of(summaries: Mapping[int, Summary]) -> Iterator[dict[str, int]]:
-    """For each ID that counted: number, last (n), committed, gaps and repeats, in the order of numbers."""
-    uses: dict[int, _Use] = {}
-    for worker, summary in summaries.items():
-        _worker(worker, summary, {}, uses)
-    for number, use in sorted(uses.items()):
-        if use.parts:
-            gaps, repeats = _holes(use)
-            yield {
-                "number": number,
-                "last": max(last for _, last in use.parts),
-                "committed": _size(use.parts),
-                "gaps": _size(gaps),
-                "repeats": _size(repeats),
-            }
-
-
 def _worker(worker: int, summary: Summary | None, blocks: Mapping[int, Span], uses: dict[int, _Use]) -> dict[str, Any]:
     """Enters what the worker did in `uses`, and returns its row."""
     first, last = blocks.get(worker, (0, -1))

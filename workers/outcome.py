@@ -57,7 +57,6 @@ class Reason(StrEnum):
     """Not all workers came before the test."""
     WORKER_LOST = "worker_lost"
     """One went in the middle of it, and that is the end of this test."""
-    MASTER_LOST = "master_lost"
     """Of a worker: nobody leads the run any more."""
 
 

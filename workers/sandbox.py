@@ -10,7 +10,6 @@ from dataclasses import dataclass
 PR_GET_DUMPABLE = 3
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
-PR_GET_CHILD_SUBREAPER = 37
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +38,6 @@ def level() -> Level:
     protected = os.geteuid() != 0 and _prctl(PR_GET_DUMPABLE, 0) == 0
     (active if protected else missing).append("supervisor_unreadable")
     return Level("D", tuple(active), tuple(missing))
-
-
-def is_subreaper() -> bool:
-    answer = ctypes.c_int(0)
-    ok = ctypes.CDLL(None, use_errno=True).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0) == 0
-    return bool(ok and answer.value)
 
 
 def _prctl(option: int, argument: int) -> int:

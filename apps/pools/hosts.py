@@ -80,17 +80,8 @@ def _stand(host: WorkerHost, standing: Standing, text: str, action: str, by: Act
     audit.record(action, obj=host, team=None, by=by)
 
 
-def remember(*, host: WorkerHost, state: str, text: str, by: Actor) -> HostEvent | None:
-    """Note that the host is in `state` from now on; None if that is what was noted last.
-
-    `text` is kept as it is: mark it with gettext_noop, and let the page translate it.
-    """
-    newest = host.events.first()
-    return None if newest is not None and newest.state == state else _note(host, state, text, by)
-
-
-def _note(host: WorkerHost, state: str, text: str, by: Actor) -> HostEvent:
-    return HostEvent.objects.create(host=host, state=state, text=text[:EVENT_CHARS], by=by.label[:BY_CHARS])
+def _note(host: WorkerHost, state: str, text: str, by: Actor) -> None:
+    HostEvent.objects.create(host=host, state=state, text=text[:EVENT_CHARS], by=by.label[:BY_CHARS])
 
 
 # --- what is set --------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,6 @@ from apps.runs.blocks import LATENCIES, TOTAL, Cell, Row, merge_at_once
 from apps.runs.models import Failure, FailureSample, ScriptException
 from workers import samples
 from workers.samples import (
-    MAX_CLASSES,
     MAX_NAME_CHARS,
     OTHER,
     EndpointTotals,
@@ -181,14 +180,6 @@ def class_counts(tick: Tick) -> dict[str, int]:
         kept = clean(name, MAX_CLASS_CHARS)
         counts[kept] = counts.get(kept, 0) + count
     return counts
-
-
-def with_new_classes(known: Sequence[str], ticks: Iterable[Tick]) -> list[str]:
-    """`known`, and behind them the classes that are not in it; as many as a run may have."""
-    names = dict.fromkeys(known)
-    for tick in ticks:
-        names.update(dict.fromkeys(class_counts(tick)))
-    return list(names)[:MAX_CLASSES]
 
 
 def _index(indexes: Mapping[Key, int], key: Key) -> int:

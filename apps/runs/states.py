@@ -80,7 +80,6 @@ REASONS = {
     "no_room": _("There was no room for it in the pool, and it was not to wait."),
     "workers_missing": _("Not all of its workers came."),
     "worker_lost": _("One of its workers was lost, and it was to end then."),
-    "master_lost": _("Nobody led it any more."),
     "runner_error": _("The runner could not carry it out; its log has the details."),
 }
 """Stable codes with a sentence for people; all of the engine's are among them. Empty means: nothing to explain yet."""
@@ -93,8 +92,3 @@ INVALID_REASONS = {
     "collector_gap": _("Live figures are missing, or came late, for a part of the run."),
     "worker_lost": _("A worker was lost, or could not be reached for a while."),
 }
-
-
-def may_go(current: str, target: str) -> bool:
-    """Whether a run may go from `current` to `target`. Raises ValueError for a state that does not exist."""
-    return State(target) in TRANSITIONS[State(current)]

@@ -26,11 +26,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """`line` is for a polyline, in a box of WIDTH × HEIGHT; the last point is the newest run."""
+    """`line` is for a polyline, in a box of WIDTH × HEIGHT; its last point is the newest run."""
 
     line: str
-    last_x: float
-    last_y: float
     bars: tuple[Bar, ...]
     p95s: tuple[float, ...]
 
@@ -46,7 +44,7 @@ def of_runs(newest_first: Sequence[Run]) -> Trend | None:
     points = [(MARGIN + step * index, _height(p95, low, high)) for index, p95 in enumerate(p95s)]
     bars = [_bar(x, _failed(run), step) for (x, _y), run in zip(points, runs, strict=True)]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return Trend(line, round(points[-1][0], 1), round(points[-1][1], 1), tuple(bar for bar in bars if bar), tuple(p95s))
+    return Trend(line, tuple(bar for bar in bars if bar), tuple(p95s))
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -80,14 +80,6 @@ def test_a_decision_about_a_silent_host_is_in_its_history(host: WorkerHost) -> N
     assert events(host) == [("offline", "Takes nothing new")]
 
 
-def test_it_remembers_changes_only(host: WorkerHost) -> None:
-    assert hosts.remember(host=host, state="offline", text="Silent", by=BY) is not None
-    assert hosts.remember(host=host, state="offline", text="Still silent", by=BY) is None
-    assert hosts.remember(host=host, state="active", text="Heard of again", by=BY) is not None
-    assert hosts.remember(host=host, state="offline", text="x" * 1000, by=Actor(system="y" * 1000)) is not None
-    assert [state for state, _text in events(host)] == ["offline", "active", "offline"]
-
-
 # --- what is set --------------------------------------------------------------------------------------------------
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from apps.runs import states
 from apps.runs.states import (
     ACTIVE,
@@ -18,7 +16,6 @@ from apps.runs.states import (
     WORKERS_ALIVE,
     State,
     WorkerState,
-    may_go,
 )
 from workers.outcome import Reason
 
@@ -42,18 +39,6 @@ def test_it_knows_every_state_once() -> None:
 
 def test_a_worker_that_is_lost_or_has_ended_is_not_taken_to_be_alive() -> None:
     assert set(WorkerState) - WORKERS_ALIVE == {WorkerState.LOST, WorkerState.ENDED}
-
-
-def test_it_goes_only_along_arrows() -> None:
-    assert may_go("queued", "claimed")
-    assert not may_go("queued", "running")
-    assert not may_go("finished", "running")
-
-
-@pytest.mark.parametrize(("source", "target"), [("paused", "running"), ("running", "paused"), ("", "running")])
-def test_it_raises_for_an_unknown_state(source: str, target: str) -> None:
-    with pytest.raises(ValueError, match="is not a valid State"):
-        may_go(source, target)
 
 
 def test_it_has_a_sentence_for_every_reason_of_the_engine() -> None:

@@ -16,7 +16,7 @@ from workers import identity
 from workers.child.exact.lines import Lines
 from workers.child.journal import IDLE_SECONDS, OTHER, Journal
 from workers.identity import Reader
-from workers.identity_report import report, sequences_of
+from workers.identity_report import report
 
 START = 1_800_000_000.0
 
@@ -247,7 +247,7 @@ def test_gaps_and_repeats_are_told_with_their_id() -> None:
         "listed": [{"number": 1, "first": 1, "last": 1}, {"number": 1, "first": 7, "last": 8}],
     }
     assert found["repeats"] == {"count": 2, "listed": [{"number": 1, "first": 4, "last": 5}]}
-    assert [list(row.values()) for row in sequences_of(summaries)] == [[1, 9, 8, 3, 2], [2, 3, 3, 0, 0]]
+    assert found["committed"] == 11
 
 
 def test_more_leases_of_an_id_than_are_kept_are_still_looked_at(diary: Diary) -> None:
@@ -286,7 +286,6 @@ def test_a_journal_may_hold_anything(lines: list[str]) -> None:
     reader.feed(lines, START + 10)
     found = reader.summary()
     json.dumps(report({0: found}, {0: (1, 2)}), allow_nan=False)
-    list(sequences_of({0: found}))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
