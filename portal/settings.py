@@ -179,6 +179,8 @@ DATA_FILE_MB = environment.count("HATCHERY_DATA_FILE_MB", 200)
 """Largest data file, in millions of bytes."""
 DATA_SCENARIO_MB = environment.count("HATCHERY_DATA_SCENARIO_MB", 1000)
 """All data files of a scenario together, with the older versions that are kept."""
+DATA_TEAM_MB = environment.count("HATCHERY_DATA_TEAM_MB", 5000)
+"""All data files of a team together, with older versions, and with deleted ones that runs may still read."""
 DATA_FILES = environment.count("HATCHERY_DATA_FILES", 50)
 """Data files of a scenario."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import FileResponse
@@ -16,7 +17,7 @@ from rest_framework.views import APIView
 
 from apps.core.api import CursorPages
 from apps.core.idempotency import idempotent, takes_key
-from apps.scenarios import data_presentation, data_services, selectors
+from apps.scenarios import data_limits, data_presentation, data_services, selectors
 from apps.scenarios.data_download import chosen_version, download
 from apps.scenarios.data_preview import preview
 from apps.scenarios.data_serializers import (
@@ -55,10 +56,13 @@ class DataList(APIView):
 
     @extend_schema(responses=DataFileOut(many=True))
     def get(self, request: Request, ref: str) -> Response:
-        """List the data files of a scenario by name."""
-        pages = FilesByName()
-        page = pages.paginate_queryset(selectors.newest_data(_scenario(request, ref)), request, view=self)
-        return pages.get_paginated_response([data_presentation.data_file(row) for row in page or []])
+        """List the data files of a scenario by name; `usage` has the bytes of the scenario and of its team, and how
+        many each may have."""
+        scenario, pages = _scenario(request, ref), FilesByName()
+        page = pages.paginate_queryset(selectors.newest_data(scenario), request, view=self)
+        answer = pages.get_paginated_response([data_presentation.data_file(row) for row in page or []])
+        answer.data["usage"] = asdict(data_limits.usage(scenario))
+        return answer
 
     @extend_schema(request={"multipart/form-data": DataFileNew}, responses={201: DataFileOut, 200: DataFileOut})
     @takes_key
@@ -66,7 +70,7 @@ class DataList(APIView):
         """Upload a data file, or a new version of one. 200 when its newest version has the same content already.
 
         CSV: UTF-8, a header with a name for each column, a cell for each in every row. JSON lines: UTF-8, an object a
-        line. 413 for more than the portal takes.
+        line. 413 for more than the portal takes, 409 `scenario_full` or `team_full` for more than there is room for.
         """
         scenario = _scenario(request, ref, roles.SCENARIO_EDIT)
         body = DataFileNew(data=request.data)

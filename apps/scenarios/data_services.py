@@ -12,13 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from apps.core.errors import Conflict, Invalid, Missing
-from apps.scenarios import data_check, data_store, selectors
+from apps.core.errors import Invalid, Missing
+from apps.scenarios import data_check, data_limits, data_store, selectors
 from apps.scenarios.data_check import MB, Content
 from apps.scenarios.models import AtEnd, DataFile, DataFileVersion, DataKind, Distribution, Scenario
 from apps.teams import audit
 from apps.teams.actors import Actor
-from apps.teams.models import Project
+from apps.teams.models import Project, Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ def receive(*, scenario: Scenario, name: str, source: IO[bytes]) -> Received:
     `source` can be read again from its start. Raises Invalid with the first thing that is wrong, TooLarge, Conflict.
     """
     data_check.check_name(name)
-    _check_room(scenario, name)
+    data_limits.check(scenario, name)
     size = getattr(source, "size", None) or 0  # an uploaded file knows it before it is read
     if size > settings.DATA_FILE_MB * MB:
         raise data_check.too_large(size, settings.DATA_FILE_MB)
     content = data_check.inspect(source, data_check.kind_of(name), limit_mb=settings.DATA_FILE_MB)
-    _check_room(scenario, name, content)
+    data_limits.check(scenario, name, content)
     return Received(name, content, source, data_store.keep(scenario.project_id, content.sha256, source))
 
 
@@ -69,10 +69,11 @@ def add(
     None leaves distribution and end as they are; a new file is split, or shared when it has no rows, and begins again.
     Raises Invalid with the fields that are wrong, Conflict.
     """
-    # Against a second upload, and against `data_store.tidy`, which removes content under this lock.
+    # The team against a second upload, the project against `data_store.tidy`, which removes content under this lock.
+    Team.objects.select_for_update(no_key=True).get(pk=scenario.project.team_id)
     Project.objects.select_for_update().get(pk=scenario.project_id)
     content = received.content
-    _check_room(scenario, received.name, content)
+    data_limits.check(scenario, received.name, content)
     file = scenario.data_files.filter(name=received.name, deleted_at=None).first()
     is_new_file = file is None
     if file is None:
@@ -149,12 +150,6 @@ def open_version(version_id: UUID | str) -> IO[bytes]:
     return data_store.open_content(version.path)
 
 
-def used_bytes(scenario: Scenario, *, without: str = "") -> int:
-    """What the data files of a scenario take, their older versions too, each content once. `without` a digest."""
-    versions = DataFileVersion.objects.filter(file__scenario=scenario, file__deleted_at=None).exclude(sha256=without)
-    return sum(size for _sha256, size in set(versions.order_by().values_list("sha256", "size")))
-
-
 def _pinned(version: DataFileVersion) -> dict[str, Any]:
     return {
         "name": version.file.name,
@@ -167,23 +162,6 @@ def _pinned(version: DataFileVersion) -> dict[str, Any]:
         "distribution": version.file.distribution,
         "at_end": version.file.at_end,
     }
-
-
-def _check_room(scenario: Scenario, name: str, content: Content | None = None) -> None:
-    """Raise Conflict when the scenario has too many files, or too much in them."""
-    names = set(scenario.data_files.filter(deleted_at=None).values_list("name", flat=True))
-    if len(names | {name}) > settings.DATA_FILES:
-        sentence = _("The scenario has %(limit)d data files already, and can have no more.")
-        raise Conflict(sentence % {"limit": settings.DATA_FILES}, code="too_many_files")
-    if content is None:
-        return
-    total, limit = used_bytes(scenario, without=content.sha256) + content.size, settings.DATA_SCENARIO_MB
-    if total > limit * MB:
-        sentence = _(
-            "With it the scenario's data would have %(total)s MB, older versions counted; the limit is %(limit)d MB."
-        )
-        sentence %= {"total": f"{total / MB:,.1f}", "limit": limit}
-        raise Conflict(sentence, code="scenario_full", fields={"file": [sentence]})
 
 
 def _apply(file: DataFile, kind: str, **given: str | None) -> list[str]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import HatcheryError
-from apps.scenarios import data_services, selectors
+from apps.scenarios import data_limits, data_services, selectors
 from apps.scenarios.data_check import MB
 from apps.scenarios.data_download import chosen_version, download
 from apps.scenarios.data_forms import DataSettingsForm, DataUploadForm
@@ -48,8 +48,7 @@ def data(request: PageRequest, pk: UUID) -> HttpResponse:
         **frame(request, scenario, "data"),
         "form": form,
         "versions": selectors.newest_data(scenario),
-        "used": data_services.used_bytes(scenario),
-        "room": settings.DATA_SCENARIO_MB * MB,
+        "usage": data_limits.usage(scenario),
         "file_limit": settings.DATA_FILE_MB * MB,
         "distributions": Distribution.choices,
         "ends": AtEnd.choices,

@@ -117,6 +117,16 @@ def test_a_full_scenario_takes_no_more(api: Client, url: str, settings: Any) -> 
     assert (response.status_code, response.json()["code"]) == (409, "too_many_files")
 
 
+def test_it_says_how_much_of_the_room_is_used(api: Client, url: str, settings: Any) -> None:
+    settings.DATA_SCENARIO_MB, settings.DATA_TEAM_MB = 2, 1
+    upload(api, url)
+    used = {"scenario_bytes": 20, "scenario_limit": 2_000_000, "team_bytes": 20, "team_limit": 1_000_000}
+    assert api.get(url).json()["usage"] == used
+    response = upload(api, url, b"x" * 999_990, "a.bin")
+    assert (response.status_code, response.json()["code"]) == (409, "team_full")
+    assert "would have 1.1 MB" in response.json()["fields"]["file"][0]
+
+
 def test_a_repeated_upload_gets_the_answer_of_the_first(api: Client, url: str) -> None:
     key = {"Idempotency-Key": "k"}
     first, second = (upload(api, url, headers=key) for _ in range(2))

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from apps.core.errors import Conflict, HatcheryError, Invalid, Missing
 from apps.runs import finish
 from apps.runs.models import Run
-from apps.scenarios import data_check, data_services, data_store, services
+from apps.scenarios import data_check, data_limits, data_services, data_store, services
 from apps.scenarios.data_check import TooLarge
 from apps.scenarios.data_preview import CELL_CHARS, preview
 from apps.scenarios.models import DataFile, DataFileVersion, Scenario, ScenarioVersion
@@ -258,10 +258,36 @@ def test_a_scenario_has_room_for_so_many_bytes_older_versions_counted(scenario: 
         add(scenario, b"y" * 500_000, "a.bin")
     assert refused.value.code == "scenario_full"
     add(scenario, b"y" * 400_000, "a.bin")
-    assert data_services.used_bytes(scenario) == 1_000_000
+    assert data_limits.used_bytes(scenario) == 1_000_000
     for file in scenario.data_files.all():
         data_services.delete(file=file, by=BY)
     assert add(scenario, b"z" * 1_000_000, "a.bin").number == 1
+
+
+def test_a_team_has_room_for_so_many_bytes_deleted_ones_counted(
+    scenario: Scenario, depot: Project, settings: Any
+) -> None:
+    settings.DATA_TEAM_MB = 1
+    other_team = factories.ScenarioFactory.create(project=depot)
+    neighbour = factories.ScenarioFactory.create(project=factories.ProjectFactory.create(team=scenario.project.team))
+    add(scenario, b"x" * 600_000, "a.bin")
+    add(factories.ScenarioFactory.create(project=scenario.project), b"x" * 600_000, "a.bin")  # is stored once
+    with pytest.raises(
+        Conflict, match=r"team would have 1.2 MB, older versions counted; the limit is 1 MB\."
+    ) as refused:
+        add(neighbour, b"x" * 600_000, "a.bin")
+    assert (refused.value.code, list(refused.value.fields)) == ("team_full", ["file"])
+    add(other_team, b"y" * 600_000, "a.bin")
+    data_services.delete(file=scenario.data_files.get(), by=BY)
+    with pytest.raises(Conflict, match="the team would have"):
+        add(neighbour, b"y" * 400_001, "a.bin")
+    add(scenario, b"x" * 600_000, "again.bin")
+    add(neighbour, b"y" * 400_000, "a.bin")
+    team = scenario.project.team_id
+    assert (data_limits.team_bytes(team), data_limits.usage(scenario).team_bytes) == (1_000_000, 1_000_000)
+    assert data_limits.team_bytes(depot.team_id) == 600_000
+    with pytest.raises(Conflict, match="the team would have"):
+        add(scenario, b"z", "z.bin")
 
 
 # --- versions -----------------------------------------------------------------------------------------------------

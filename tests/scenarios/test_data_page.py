@@ -88,6 +88,18 @@ def test_a_file_that_is_too_large_or_missing_is_said_to_be(tess_client: Client, 
     assert "This field is required." in tess_client.post(url, {"name": "a.csv"}).content.decode()
 
 
+def test_the_tab_says_how_much_of_the_room_is_used(
+    tess_client: Client, url: str, version: ScenarioVersion, settings: Any
+) -> None:
+    settings.DATA_TEAM_MB = 1
+    assert "team 0 B of 1 MB" in text(tess_client, url).replace("\u202f", " ")
+    add(version, b"x" * 600_000, "a.bin")
+    shown = text(tess_client, url).replace("\u202f", " ")
+    assert "scenario 600 kB of 1 GB" in shown and "team 600 kB of 1 MB" in shown
+    refused = upload(tess_client, url, b"y" * 600_000, "b.bin").content.decode()
+    assert "With it the data files of the team would have 1.2 MB" in refused
+
+
 def test_the_page_of_a_file_shows_its_first_rows_as_text(
     vic_client: Client, url: str, version: ScenarioVersion
 ) -> None:
