@@ -18,6 +18,7 @@ from workers.datafiles import BOM, COPY_BYTES, MAX_ROW_BYTES, BadRow, Record, Ro
 MB = 1_000_000
 MAX_COLUMNS = 200
 MAX_COLUMN_CHARS = 200
+UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 KINDS = {"csv": DataKind.CSV, "jsonl": DataKind.JSON_LINES, "ndjson": DataKind.JSON_LINES}
 """By what stands after the last full stop of a name."""
 
@@ -82,6 +83,7 @@ def inspect(source: IO[bytes], kind: str, *, limit_mb: int) -> Content:
         while buffered.read(COPY_BYTES):
             pass
     else:
+        _refuse_utf16(buffered.peek())
         rows, columns = _read_rows(buffered, kind)
         encoding = "utf-8-sig" if counted.begins_with_bom else "utf-8"
     if not counted.size:
@@ -167,15 +169,15 @@ def _read_table(source: IO[bytes]) -> tuple[int, tuple[str, ...]]:
 
 
 def _header(record: Record) -> tuple[str, ...]:
-    """Names of columns. Raises Invalid unless each is a name, and another one."""
-    names = tuple(cell.encode("latin-1").decode() for cell in record.cells)
+    """Names of columns, as the keys of a row in the script. Raises Invalid unless each is a name, and another one."""
+    names = tuple(cell.encode("latin-1").decode().strip() for cell in record.cells)
     if record.is_blank:
         _refuse("file", "bad_header", _("Line 1 must name the columns, like: id,name"))
     if len(names) > MAX_COLUMNS:
         sentence = _("The header has %(columns)d columns; the limit is %(limit)d.")
         _refuse("file", "bad_header", sentence % {"columns": len(names), "limit": MAX_COLUMNS})
     for number, name in enumerate(names, start=1):
-        if not name.strip() or len(name) > MAX_COLUMN_CHARS or _CONTROL.search(name):
+        if not name or len(name) > MAX_COLUMN_CHARS or _CONTROL.search(name):
             sentence = _("Column %(number)d of the header needs a name of 1 to %(limit)d printable characters.")
             _refuse("file", "bad_header", sentence % {"number": number, "limit": MAX_COLUMN_CHARS})
         if name in names[: number - 1]:
@@ -229,14 +231,31 @@ _JSON = json.JSONDecoder(parse_constant=_no_constant)
 
 def _decode(record: Record) -> str:
     try:
-        return record.raw.decode()
+        text = record.raw.decode()
     except UnicodeDecodeError as error:
-        sentence = _("The file is not UTF-8: byte %(byte)s at position %(position)d, in line %(line)d.") % {
-            "byte": f"0x{record.raw[error.start]:02X}",
-            "position": record.offset + error.start + 1,
-            "line": record.line + record.raw.count(b"\n", 0, error.start),
-        }
-        _refuse("file", "not_utf8", sentence)
+        _refuse_bytes(record.raw, error.start, line=record.line, offset=record.offset)
+    if "\0" in text:
+        _refuse_bytes(record.raw, record.raw.index(0), line=record.line, offset=record.offset)
+    return text
+
+
+def _refuse_utf16(head: bytes) -> None:
+    """Before it is read as CSV, which would find fault with its line ends."""
+    if head.startswith(UTF_16_BOMS):
+        _refuse("file", "not_utf8", _("The file is in UTF-16. Save it as UTF-8."))
+    if (place := head.find(0)) >= 0:
+        _refuse_bytes(head, place)
+
+
+def _refuse_bytes(data: bytes, place: int, *, line: int = 1, offset: int = 0) -> NoReturn:
+    """`line` and `offset`: where `data` begins."""
+    sentence = _("The file is not UTF-8: byte %(byte)s at position %(position)d, in line %(line)d. Save it as UTF-8.")
+    where = {
+        "byte": f"0x{data[place]:02X}",
+        "position": offset + place + 1,
+        "line": line + data.count(b"\n", 0, place),
+    }
+    _refuse("file", "not_utf8", sentence % where)
 
 
 def _refuse(field: str, code: str, sentence: str) -> NoReturn:

@@ -27,6 +27,8 @@ from apps.teams.forms import take_errors
 from apps.teams.pages import PageRequest
 
 VERSIONS_A_PAGE = 50
+COLUMNS_SAID = 5
+NAME_CHARS = 40
 
 
 @login_required
@@ -126,6 +128,17 @@ def _file(request: PageRequest, pk: UUID, name: str, permission: str = roles.VIE
 def _tell_uploaded(request: PageRequest, version: DataFileVersion, *, is_new: bool) -> None:
     facts = {"name": version.file.name, "number": version.number}
     if is_new:
-        messages.success(request, _("%(name)s is there, as version %(number)d.") % facts)
+        messages.success(request, _("%(name)s is there, as version %(number)d.") % facts + _columns(version))
     else:
         messages.info(request, _("Nothing changed: version %(number)d of %(name)s has the same content.") % facts)
+
+
+def _columns(version: DataFileVersion) -> str:
+    """So many that a row of data is seen which was taken for the header; as `data.js` says it."""
+    if not version.columns:
+        return ""
+    names = [
+        name if len(name) <= NAME_CHARS else f"{name[: NAME_CHARS - 1]}…" for name in version.columns[:COLUMNS_SAID]
+    ]
+    more = ["…"] if len(version.columns) > COLUMNS_SAID else []
+    return " " + _("Columns: %(columns)s.") % {"columns": ", ".join([*names, *more])}

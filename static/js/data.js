@@ -5,6 +5,9 @@ import { nameFor } from "./names.js";
 import { toast } from "./shell.js";
 import { localise } from "./times.js";
 
+const COLUMNS_SAID = 5;
+const NAME_CHARS = 40;
+
 const tab = document.querySelector("[data-data]");
 const list = tab.querySelector("[data-data-list]");
 const form = tab.querySelector("[data-data-upload]");
@@ -91,8 +94,14 @@ async function answered({ status, response }) {
   }
   const told = status === 201 ? form.dataset[response.kind === "binary" ? "addedBinary" : "added"] : form.dataset.same;
   form.reset();
-  say(words(told, { ...response, rows: count(response.rows) }));
+  say(words(told, { ...response, rows: count(response.rows), columns: listed(response.columns) }));
   await renew();
+}
+
+/** So many that a row of data is seen which was taken for the header. */
+function listed(columns) {
+  const names = columns.slice(0, COLUMNS_SAID).map((name) => (name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS - 1)}…` : name));
+  return [...names, ...(columns.length > COLUMNS_SAID ? ["…"] : [])].join(", ");
 }
 
 /** The list as the server has it now; what has the focus keeps it. */

@@ -78,6 +78,11 @@ def test_the_same_name_again_is_a_new_version_and_the_same_content_none(api: Cli
         (b"", "a.csv", {}, "empty", "file"),
         (b"id\n1,2\n", "a.csv", {}, "bad_row", "file"),
         (b"id\n\xff\n", "a.csv", {}, "not_utf8", "file"),
+        ("id\r\n1\r\n".encode("utf-16"), "a.csv", {}, "not_utf8", "file"),
+        (b"id\n\0\n", "a.csv", {}, "not_utf8", "file"),
+        (b"id, id\n1,2\n", "a.csv", {}, "bad_header", "file"),
+        (b"id\n", "a.csv", {}, "no_rows", "file"),
+        (b"id\n" + b"x" * 1_000_001, "a.csv", {}, "row_too_long", "file"),
         (b"{}\n[]\n", "a.jsonl", {}, "bad_row", "file"),
         (TABLE, "locustfile.py", {}, "reserved_name", "name"),
         (TABLE, "a.csv", {"distribution": "half"}, "invalid", "distribution"),
@@ -93,6 +98,13 @@ def test_it_refuses_with_the_field_and_leaves_nothing(
     assert response.status_code == 400
     assert (response.json()["code"], list(response.json()["fields"])) == (code, [field])
     assert not DataFile.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["../a.csv", "/etc/passwd", "a\\b.csv", "..", "a\0.csv"])
+def test_a_name_that_leads_elsewhere_is_refused(api: Client, url: str, name: str) -> None:
+    response = api.post(url, {"file": SimpleUploadedFile("a.csv", TABLE), "name": name})
+    assert (response.status_code, list(response.json()["fields"])) == (400, ["name"])
+    assert upload(api, url, name="../../a.csv").json()["name"] == "a.csv", "a browser's path is left out"
 
 
 def test_it_asks_for_a_file_in_a_form(api: Client, url: str) -> None:

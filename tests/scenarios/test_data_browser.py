@@ -83,7 +83,9 @@ def test_a_file_is_uploaded_with_its_progress_shown(page: Page, version: Scenari
     page.set_input_files("[name=file]", chosen("users.csv"))
     page.get_by_role("button", name="Upload").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("[data-said]")).to_have_text("users.csv is there, as version 1. Rows: 1,000.")
+    expect(page.locator("[data-said]")).to_have_text(
+        "users.csv is there, as version 1. Rows: 1,000. Columns: id, name."
+    )
     page.set_input_files("[name=file]", chosen("users.csv"))
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("[data-said]")).to_have_text("Nothing changed: version 1 of users.csv has the same content.")
@@ -105,7 +107,7 @@ def test_a_dropped_file_is_sent_at_once_under_a_name_that_can_be(page: Page, ver
           }
         }"""
     )
-    expect(page.locator("[data-said]")).to_have_text("my_users.csv is there, as version 1. Rows: 1.")
+    expect(page.locator("[data-said]")).to_have_text("my_users.csv is there, as version 1. Rows: 1. Columns: id.")
     expect(page.locator("[data-drop]")).not_to_have_class("is-over")
     assert DataFile.objects.get().name == "my_users.csv"
 

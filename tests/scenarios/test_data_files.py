@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import threading
+from contextlib import closing
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +32,7 @@ from apps.scenarios.models import DataFile, DataFileVersion, Scenario, ScenarioV
 from apps.teams.actors import Actor
 from apps.teams.models import AuditEvent, Project
 from tests import factories
+from workers.child import hatchery
 
 TABLE = b"id,name\n1,Ann\n2,Bob\n"
 BY = Actor(system="test")
@@ -164,7 +166,7 @@ def test_the_name_it_proposes_instead_has_only_good_characters(name: str) -> Non
         (b"id,name\n", "no_rows", "no row after the header"),
         (b"id,name\n\n\n", "no_rows", "no row after the header"),
         (b"id,\n1,2\n", "bad_header", "Column 2 of the header needs a name"),
-        (b"id,\0\n1,2\n", "bad_header", "Column 2 of the header needs a name"),
+        (b"id,\x01\n1,2\n", "bad_header", "Column 2 of the header needs a name"),
         (b"id," + b"x" * 201 + b"\n1,2\n", "bad_header", "Column 2 of the header needs a name of 1 to 200"),
         (b"id,name,id\n1,2,3\n", "bad_header", "two columns “id”"),
         (b",".join(b"c%d" % n for n in range(201)) + b"\n", "bad_header", "201 columns; the limit is 200"),
@@ -176,7 +178,13 @@ def test_the_name_it_proposes_instead_has_only_good_characters(name: str) -> Non
         (b"id,name\r1,2\r", "bad_row", "line 1 cannot be read as CSV: a carriage return stands alone"),
         (b"id\n1\n\xff\n", "not_utf8", "byte 0xFF at position 6, in line 3."),
         (b'id\n"1\n\n\xe9"\n', "not_utf8", "byte 0xE9 at position 8, in line 4."),
-        ("id,name\n1,2\n".encode("utf-16"), "not_utf8", "byte 0xFF at position 1, in line 1."),
+        ("id,name\r\n1,2\r\n".encode("utf-16"), "not_utf8", "The file is in UTF-16. Save it as UTF-8."),
+        ("id,name\r\n1,2\r\n".encode("utf-16-le"), "not_utf8", "byte 0x00 at position 2, in line 1. Save it as UTF-8."),
+        ("id,name\n1,2\n".encode("utf-16-be"), "not_utf8", "byte 0x00 at position 1, in line 1."),
+        (b"id\n1\n2\0\n", "not_utf8", "byte 0x00 at position 7, in line 3."),
+        (b"id\n" + b"1\n" * 1_000_000 + b'"a\n\0"\n', "not_utf8", "byte 0x00 at position 2000007, in line 1000003."),
+        ("id\nJ\xf6rg\n".encode("latin-1"), "not_utf8", "byte 0xF6 at position 5, in line 2. Save it as UTF-8."),
+        (b"id, id\n1,2\n", "bad_header", "The header has two columns “id”."),
         (b"id\n" + b"x" * 1_000_001, "row_too_long", "Line 2 begins a row of more than 1 MB."),
         (b'id\n1\n"' + b"x\n" * 500_001 + b'"', "row_too_long", "Line 3 begins a row of more than 1 MB."),
     ],
@@ -208,6 +216,37 @@ def test_it_names_what_is_wrong_with_json_lines(scenario: Scenario, content: byt
     refused = refusal(scenario, content, "users.jsonl")
     assert (refused.code, list(refused.fields)) == (code, ["file"])
     assert sentence in refused.message
+
+
+TABLES = st.lists(
+    st.sampled_from([b"id", b"n", b"1", b" ", b",", b'"', b"\n", b"\r\n", b"\xc3\xa9", b"\xff", b"\t"]), max_size=14
+)
+OBJECTS = st.lists(
+    st.sampled_from([b'{"a": 1}', b'{"a": "\\n"}', b"{}", b"[1]", b" ", b"\n", b"\r\n", b"\xff"]), max_size=9
+)
+
+
+@given(
+    st.tuples(st.just("a.csv"), TABLES.map(lambda parts: b"id,n\n" + b"".join(parts)) | TABLES.map(b"".join))
+    | st.tuples(st.just("a.jsonl"), OBJECTS.map(b"".join)),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+def test_what_is_taken_can_be_read_by_a_script(
+    tmp_path_factory: pytest.TempPathFactory, file: tuple[str, bytes], mark: bytes
+) -> None:
+    """The portal and the module of scripts read by code of their own, and come to the same."""
+    name, content = file[0], mark + file[1]
+    try:
+        found = data_check.inspect(BytesIO(content), data_check.kind_of(name), limit_mb=1)
+    except Invalid:
+        return
+    path = tmp_path_factory.mktemp("data") / name
+    path.write_bytes(content)
+    with closing(hatchery._Rows(str(path))) as rows:
+        assert len(rows) == found.rows
+        read = [rows[place] for place in range(len(rows))]
+    assert all(isinstance(row, dict) for row in read)
+    assert tuple(read[0]) == found.columns
 
 
 class Endless(BytesIO):

@@ -52,7 +52,7 @@ def test_the_empty_tab_shows_what_a_data_file_is_for(tess_client: Client, vic_cl
 def test_a_form_uploads_a_file_and_then_its_next_version(tess_client: Client, url: str) -> None:
     response = upload(tess_client, url, distribution="shared")
     assert response.redirect_chain == [(url, 302)]
-    assert "users.csv is there, as version 1." in response.content.decode()
+    assert "users.csv is there, as version 1. Columns: id, name." in response.content.decode()
     shown = text(tess_client, url)
     for part in ("users.csv", "CSV", '<td class="num">2</td>', "v1", "tess", '<option value="shared" selected>'):
         assert part in shown
@@ -61,9 +61,16 @@ def test_a_form_uploads_a_file_and_then_its_next_version(tess_client: Client, ur
     assert DataFile.objects.get().distribution == "shared"
 
 
+def test_a_missing_header_is_seen_in_what_is_said(tess_client: Client, url: str) -> None:
+    rows = b"1,<b>Ann</b>,x,y,z,v\n2,Bob,x,y,z,v\n"
+    assert "Columns: 1, &lt;b&gt;Ann&lt;/b&gt;, x, y, z, …." in upload(tess_client, url, rows).content.decode()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "given", "sentence"),
     [
+        ("users.csv", "id\r\n1\r\n".encode("utf-16"), {}, "The file is in UTF-16. Save it as UTF-8."),
+        ("users.csv", "id\nJörg\n".encode("latin-1"), {}, "in line 2. Save it as UTF-8."),
         ("users.csv", b"id,name\n1\n", {}, "Line 2 has 1 cells, and the header has 2."),
         ("users.csv", b"", {}, "The file is empty."),
         ("users.csv", TABLE, {"name": "../x"}, "A name is made of letters"),

@@ -60,7 +60,7 @@ def test_a_quote_inside_a_cell_is_a_letter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["orders.jsonl", "orders.NDJSON"])
 def test_rows_of_json_lines_are_what_stands_there(tmp_path: Path, name: str) -> None:
-    path = file(tmp_path, b'\xef\xbb\xbf{"id": 1, "tags": ["a", "\\n"]}\r\n\n[2]\n"three"', name)
+    path = file(tmp_path, b'\xef\xbb\xbf{"id": 1, "tags": ["a", "\\n"]}\r\n\n[2]\n \t\r\n"three"\n ', name)
     assert rows_of(path) == [{"id": 1, "tags": ["a", "\n"]}, [2], "three"]
 
 

@@ -400,7 +400,7 @@ class _Rows:
     def _index(self, lines: Iterator[bytes]) -> None:
         for line in lines:
             start = self._at - len(line)
-            if line in (b"\n", b"\r\n"):
+            if line in (b"\n", b"\r\n") or (self._is_json and line.isspace()):
                 continue
             if b'"' in line and not self._is_json:
                 self._record(line, lines)  # which may go on in the next lines
