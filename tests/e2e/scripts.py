@@ -312,10 +312,15 @@ def forge_future():
     append(json.dumps(line).encode() + b"\\n")
 
 
+MILLION = ""
+if os.environ.get("FORGERY") == "million":
+    # Before there are users: making it takes seconds in which no request of theirs would end.
+    MILLION = ",".join(f"[{index},1,0,5.0,5.0,5.0,64,[243,1]]" for index in range(1_000_000))
+
+
 def forge_million():
-    line = json.loads(lines()[-1])
-    line["rows"] = [row(1, index) for index in range(1_000_000)]
-    append(json.dumps(line).encode() + b"\\n")
+    line = json.dumps(json.loads(lines()[-1]) | {"rows": ["MILLION"]})
+    append(line.replace('"MILLION"', MILLION).encode() + b"\\n")
 
 
 def forge_nonsense():
