@@ -98,6 +98,23 @@ def test_a_split_leaves_nothing_out(first: int, more: int, slots: list[int]) -> 
 # --- seats, by example --------------------------------------------------------------------------------------------
 
 
+def test_seats_are_numbered_in_the_order_of_their_ids() -> None:
+    """Also when a small block finds room before a large one that came first."""
+    placed = seats([room("a", 4, (1, 4), (10, 15))], workers=4, users=10)
+    assert blocks(placed) == [(0, 2), (2, 2), (9, 3), (12, 3)]
+    assert [seat.index for seat in placed] == [0, 1, 2, 3]
+
+
+def test_workers_that_cannot_be_even_are_as_even_as_the_pieces_allow() -> None:
+    placed = seats([room("a", 4, (1, 14), (21, 30))], workers=4, users=24)
+    assert blocks(placed) == [(0, 7), (7, 7), (20, 5), (25, 5)]
+
+
+def test_a_worker_moves_to_the_host_where_that_one_reaches_most() -> None:
+    rooms = [room("a", 2, (1, 5), (11, 15)), room("b", 1, (21, 27)), room("c", 1, (31, 36))]
+    assert seats(rooms, workers=1, users=7) == (Seat("b", 0, 7, 20),)
+
+
 @pytest.mark.parametrize(
     ("workers", "offsets"), [(1, [0]), (2, [0, 250]), (3, [0, 166, 333]), (5, [0, 100, 200, 300, 400])]
 )

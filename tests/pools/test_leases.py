@@ -54,6 +54,7 @@ def test_a_room_is_what_a_host_has_free(lab: WorkerPool) -> None:
     host = host_of(lab, "a", 1, 100, slots=4, max_users=300)
     place(lab, workers=1, users=30)
     assert leases.rooms(lab, {host.pk: (1, 30)}, NOW) == [Room(host.pk, "a", 3, 270, (Span(31, 100),))]
+    assert leases.rooms(lab, {}, NOW) == [Room(host.pk, "a", 4, 300, (Span(31, 100),))]
 
 
 def test_a_host_that_has_less_than_it_is_used_for_has_nothing_free(pool: WorkerPool) -> None:
@@ -142,6 +143,27 @@ def test_what_somebody_has_is_not_leased_twice(lab: WorkerPool) -> None:
         "#1 Checkout has IDs that this run was to get.",
     )
     assert IdLease.objects.count() == 1
+
+
+@pytest.mark.parametrize(("offset", "users"), [(0, 11), (20, 9), (19, 1), (10, 1), (0, 100), (14, 2)])
+def test_not_even_one_id_is_leased_twice(lab: WorkerPool, offset: int, users: int) -> None:
+    """11 to 20 are somebody's."""
+    host = host_of(lab, "a", 1, 100)
+    held = IdLease.objects.create(
+        pool=lab, host=host, run_id=uuid4(), run_label="#1", worker=0, first=11, last=20, leased_at=NOW
+    )
+    run, wanted = uuid4(), [Seat(host.pk, 0, users, offset)]
+    if offset >= held.last:
+        assert len(leases.take(pool=lab, seats=wanted, run_id=run, run_label="#2", now=NOW)) == 1
+    else:
+        with pytest.raises(Conflict):
+            leases.take(pool=lab, seats=wanted, run_id=run, run_label="#2", now=NOW)
+
+
+def test_a_label_is_as_long_as_there_is_room_for(lab: WorkerPool) -> None:
+    host_of(lab, "a", 1, 100)
+    place(lab, workers=1, users=1, label="x" * 1000)
+    assert len(IdLease.objects.get().run_label) == IdLease._meta.get_field("run_label").max_length == 300
 
 
 def test_a_pool_without_ids_leases_nothing(pool: WorkerPool) -> None:

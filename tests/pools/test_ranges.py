@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 
 from apps.core.errors import Conflict, HatcheryError, Invalid
 from apps.pools import ranges
-from apps.pools.models import MAX_ID, IdLease, IdRange, Standing, WorkerHost, WorkerPool
+from apps.pools.models import MAX_ID, MAX_ID_WIDTH, IdLease, IdRange, Standing, WorkerHost, WorkerPool
 from apps.teams.actors import Actor
 from apps.teams.models import AuditEvent
 from tests import factories
@@ -119,6 +119,18 @@ def test_a_pool_without_ids_has_no_ranges(pool: WorkerPool) -> None:
     host = factories.HostFactory.create(pool=pool)
     code, _fields, sentence = refusal(lambda: ranges.assign(host=host, first=1, last=2, by=BY), Conflict)
     assert (code, sentence) == ("no_ids", "Pool local has no IDs yet: give it a format first.")
+
+
+@pytest.mark.parametrize(("first", "last", "is_free"), [(1, 49, True), (61, 99, True), (1, 50, False), (60, 99, False)])
+def test_a_range_up_to_an_id_that_is_leased_is_free(
+    a: WorkerHost, b: WorkerHost, first: int, last: int, is_free: bool
+) -> None:
+    """50 to 60 are a run's, on a host whose range was another once."""
+    lease(a, 50, 60)
+    if is_free:
+        assert ranges.assign(host=b, first=first, last=last, by=BY).first == first
+    else:
+        assert refusal(lambda: ranges.assign(host=b, first=first, last=last, by=BY), Conflict)[0] == "ids_leased"
 
 
 def test_a_range_stays_while_its_ids_are_leased(a: WorkerHost, lab: WorkerPool) -> None:
@@ -246,6 +258,12 @@ def test_it_gives_a_pool_a_format_and_takes_it_away(pool: WorkerPool) -> None:
     assert not ranges.set_format(pool=pool, prefix="", width=0, first=None, last=None, by=BY).has_ids
     newest, _oldest = AuditEvent.objects.all()
     assert newest.details == {"before": ["user-", 3, 1, 999], "after": ["", 0, None, None]}
+
+
+def test_a_format_may_go_to_its_limits(lab: WorkerPool, a: WorkerHost) -> None:
+    ranges.assign(host=a, first=100, last=400, by=BY)
+    changed = ranges.set_format(pool=lab, prefix="x" * 50, width=MAX_ID_WIDTH, first=100, last=400, by=BY)
+    assert (changed.id_text(7), changed.first_id, changed.last_id) == ("x" * 50 + "7".zfill(MAX_ID_WIDTH), 100, 400)
 
 
 def test_numbers_need_no_zeros(pool: WorkerPool) -> None:

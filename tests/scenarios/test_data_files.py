@@ -426,6 +426,31 @@ def test_uploads_at_the_same_time_make_one_file_with_all_their_versions(scenario
     assert numbers == list(range(len(numbers), 0, -1)) and 2 <= len(numbers) <= 4
 
 
+@pytest.mark.django_db(transaction=True)
+def test_uploads_at_the_same_time_keep_to_the_limit_of_their_team(scenario: Scenario, settings: Any) -> None:
+    settings.DATA_TEAM_MB = 1
+    projects = factories.ProjectFactory.create_batch(3, team=scenario.project.team)
+    scenarios = [factories.ScenarioFactory.create(project=project) for project in projects]
+    start, refused = threading.Barrier(3), list[str]()
+
+    def go(number: int) -> None:
+        try:
+            start.wait()
+            add(scenarios[number], b"%d" % number * 600_000, "a.bin")
+        except Conflict as error:
+            refused.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=go, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == ["team_full"] * 2
+    assert data_limits.team_bytes(scenario.project.team_id) == 600_000
+
+
 # --- what a run reads ---------------------------------------------------------------------------------------------
 
 

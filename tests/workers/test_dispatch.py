@@ -86,6 +86,34 @@ def test_no_class_keeps_to_some_of_the_workers(quotas: dict[int, int], classes: 
             assert abs(count - dispatch.by_class()[name] * quotas[worker] / max(1, room)) < 4
 
 
+@given(QUOTAS | NEAR, CLASSES, st.integers(0, 60), st.integers(1, 40))
+def test_each_user_goes_to_a_worker_below_its_part_that_lacks_most_of_the_class(
+    quotas: dict[int, int], classes: list[UserClass], users: int, more: int
+) -> None:
+    quotas = {1000 + worker: quota for worker, quota in quotas.items()}  # whatever they are called
+    dispatch, room = gone_to(users, quotas, classes), sum(quotas.values())
+    for _ in range(min(more, room - dispatch.users)):
+        before, count = dispatch.counts(), dispatch.users
+        dispatch.go(count + 1)
+        after, has = dispatch.counts(), on_workers(before)
+        ((worker, name),) = [
+            (one, name) for one in quotas for name in after[one] if after[one][name] > before[one][name]
+        ]
+        below = [one for one, quota in quotas.items() if has[one] * room < quota * (count + 1)]
+        wants = {one: ((2 * before[one][name] + 1) / quotas[one], has[one] / quotas[one], one) for one in below}
+        assert worker == min(wants, key=wants.__getitem__)
+
+
+def test_of_fixed_numbers_the_one_that_lacks_most_comes_first_and_nobody_beyond_it() -> None:
+    classes = [UserClass("W", 1), UserClass("X", 1, 1), UserClass("Y", 1, 3), UserClass("Z", 0)]
+    found = [gone_to(users, {0: 9}, classes).by_class() for users in range(1, 10)]
+    assert [tuple(one.values()) for one in found] == [
+        (0, 0, 1, 0), (0, 0, 2, 0), (0, 1, 2, 0), (0, 1, 3, 0), (1, 1, 3, 0),
+        (2, 1, 3, 0), (3, 1, 3, 0), (4, 1, 3, 0), (5, 1, 3, 0),
+    ]  # fmt: skip
+    assert gone_to(9, {0: 9}, classes[1:]).by_class() == {"X": 1, "Y": 3, "Z": 0}
+
+
 def test_classes_are_mixed_where_the_quotas_differ_by_one() -> None:
     classes = [UserClass("A", 2), UserClass("B", 1), UserClass("C", 5), UserClass("D", 2)]
     counts = gone_to(258, {0: 60, 1: 60, 2: 61, 3: 60, 4: 60}, classes).counts()

@@ -160,6 +160,21 @@ def test_numbers_of_a_lost_worker_are_lent_after_their_quarantine() -> None:
     assert ledger.grant(0, 2, 200.0) == [(4, 5)]
 
 
+@pytest.mark.parametrize("ask", ["grant", "heard", "back"])
+def test_whoever_asks_first_finds_the_quarantine_over(ask: str) -> None:
+    ledger, over = Ledger({0: (1, 3), 1: (4, 6)}), 10.0 + QUARANTINE_SECONDS
+    ledger.lost(1, at=10.0)
+    match ask:
+        case "grant":
+            assert ledger.grant(0, 2, over) == [(4, 5)]
+        case "heard":
+            ledger.heard(1, over)  # too late: somebody may have asked for them
+            assert (ledger.held(1), ledger.free) == ([], [(4, 6)])
+        case "back":
+            assert ledger.back(1, over) == [(4, 6)]
+    assert ledger.waiting() == []
+
+
 def test_a_worker_that_is_heard_of_again_keeps_its_numbers() -> None:
     ledger = Ledger({0: (1, 3), 1: (4, 6)})
     ledger.lost(1, at=0.0)
