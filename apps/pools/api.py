@@ -19,7 +19,7 @@ from apps.core.errors import Invalid
 from apps.core.idempotency import idempotent
 from apps.core.ids import is_uuid
 from apps.core.serializers import StrictSerializer
-from apps.pools import access, joining, overview, pools, presentation, ranges, usage
+from apps.pools import access, keys, overview, pools, presentation, ranges, usage
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.pools.serializers import (
     JoinKeyNew,
@@ -126,13 +126,13 @@ class PoolJoinKeys(APIView):
         """Make a key for one new host. The answer is the only place where it is ever shown. For the portal's admin."""
         pool = access.get_pool(actor_of(request), ref, to_change=True)
         given = valid(JoinKeyNew, request)
-        key, secret = joining.make_join_key(pool, given["host_name"], actor_of(request))
+        key, secret = keys.make(pool, given["host_name"], actor_of(request))
         body = {
             "pool": pool.name,
             "host_name": key.host_name,
             "expires_at": utc(key.expires_at),
             "secret": secret,
-            "command": joining.join_command(pool, key.host_name, secret),
+            "command": keys.command(pool, key.host_name, secret),
         }
         return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.core.clock import db_now
 from apps.core.errors import HatcheryError
-from apps.pools import access, hosts, joining, overview, pools
+from apps.pools import access, hosts, keys, overview, pools
 from apps.pools.forms import FormatForm, told_in
 from apps.pools.models import WorkerHost
 from apps.pools.page_forms import HostPageForm, JoinForm, PoolNewForm, PoolSettingsForm, SplitForm
@@ -125,15 +125,15 @@ def pool_join(request: PageRequest, name: str) -> HttpResponse:
     command = secret = ""
     if request.method == "POST" and form.is_valid():
         with told_in(form):
-            key, secret = joining.make_join_key(pool, form.cleaned_data["host_name"], request.actor)
-            command = joining.join_command(pool, key.host_name, secret)
+            key, secret = keys.make(pool, form.cleaned_data["host_name"], request.actor)
+            command = keys.command(pool, key.host_name, secret)
     context = {
         "pool": pool,
         "form": form,
         "host_name": form.cleaned_data["host_name"] if command else "",
         "command": command,
         "secret": secret,
-        "hours": joining.KEY_HOURS,
+        "hours": keys.KEY_HOURS,
         "keys": pool.join_keys.filter(used_at=None, expires_at__gt=db_now())[:KEYS_SHOWN],
     }
     return _render(request, "pools/join.html", context)

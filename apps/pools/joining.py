@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import shlex
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,23 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from apps.core.clock import db_now, utc
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Invalid
 from apps.core.names import clean_name
-from apps.pools.models import (
-    RUNNER_SILENT_SECONDS,
-    JoinKey,
-    Runner,
-    Standing,
-    WorkerHost,
-    WorkerPool,
-)
+from apps.pools import keys
+from apps.pools.keys import Refused
+from apps.pools.models import RUNNER_SILENT_SECONDS, Runner, Standing, WorkerHost, WorkerPool
 from apps.pools.telemetry import cores, versions
 from apps.pools.watch import note, note_return
-from apps.teams import audit
-from apps.teams.actors import Actor
 
-KEY_HOURS = 24
-KEY_BYTES = 32
 MACHINE_ID = Path("/etc/machine-id")
 MACHINE_DIGITS = 32
 CLOCK_SECONDS = 1.0
@@ -45,10 +35,6 @@ JOINED_OPEN_POOL = gettext_noop("It joined; the pool takes new hosts.")
 ASKS = gettext_noop("It asks to join the pool.")
 OTHER_MACHINE = gettext_noop("Another machine took its name.")
 OTHER_MACHINE_ASKS = gettext_noop("Another machine took its name, and asks to join.")
-
-
-class Refused(Exception):
-    """Why this runner may not work here, as a sentence for whoever started it."""
 
 
 # --- a runner at its start ----------------------------------------------------------------------------------------
@@ -114,7 +100,7 @@ def _host(pool: WorkerPool, name: str, machine: str, join_key: str, now: datetim
 
 
 def _new_host(pool: WorkerPool, name: str, machine: str, join_key: str, now: datetime) -> WorkerHost:
-    key = _take_key(join_key, pool, name, now)
+    key = keys.take(join_key, pool, name, now)
     standing = Standing.ACTIVE if key or pool.takes_new_hosts else Standing.PENDING
     host = WorkerHost.objects.create(
         pool=pool,
@@ -133,7 +119,7 @@ def _new_host(pool: WorkerPool, name: str, machine: str, join_key: str, now: dat
 
 def _decide(host: WorkerHost, join_key: str, now: datetime, *, is_other: bool) -> None:
     """One that waits, or another machine under its name: it comes in like a new one, or has to be approved."""
-    key = _take_key(join_key, host.pool, host.name, now)
+    key = keys.take(join_key, host.pool, host.name, now)
     by = key.created_by if key else ""
     if key is None and not host.pool.takes_new_hosts:
         host.standing = Standing.PENDING
@@ -187,60 +173,3 @@ def is_alive(runner: Runner) -> bool:
         return was_there and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-# --- keys ---------------------------------------------------------------------------------------------------------
-
-
-def make_join_key(pool: WorkerPool, host_name: str, by: Actor) -> tuple[JoinKey, str]:
-    """The right for one machine to join `pool` as `host_name`, once; and its secret, which is kept nowhere.
-
-    Raises Invalid for a name nobody can have, Conflict for one that is taken in another pool.
-    """
-    host_name = clean_name(host_name, field="host_name")
-    elsewhere = WorkerHost.objects.filter(name=host_name).exclude(pool=pool).select_related("pool").first()
-    if elsewhere is not None:
-        words = {"host": host_name, "pool": elsewhere.pool.name}
-        raise Conflict(_("The host “%(host)s” belongs to the pool “%(pool)s”.") % words, code="host_elsewhere")
-    secret = f"htj_{secrets.token_urlsafe(KEY_BYTES)}"
-    with transaction.atomic():
-        key = JoinKey.objects.create(
-            pool=pool,
-            host_name=host_name,
-            digest=digest_of(secret),
-            created_by=by.label[:200],
-            expires_at=db_now() + timedelta(hours=KEY_HOURS),
-        )
-        audit.record("join_key.create", obj=key, team=None, by=by, pool=pool.name, host=host_name)
-    return key, secret
-
-
-def join_command(pool: WorkerPool, host_name: str, secret: str) -> str:
-    """What to type on the new host."""
-    words = ["python", "manage.py", "runner", "--pool", pool.name, "--host", host_name, "--join", secret]
-    return shlex.join(words)
-
-
-def digest_of(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _take_key(secret: str, pool: WorkerPool, host_name: str, now: datetime) -> JoinKey | None:
-    """The key, used up now; None without a secret. Raises Refused for one that does not open this door."""
-    if not secret:
-        return None
-    key = (
-        JoinKey.objects.select_for_update(of=("self",)).select_related("pool").filter(digest=digest_of(secret)).first()
-    )
-    if key is None:
-        raise Refused(_("This join key is not known."))
-    if (key.pool_id, key.host_name) != (pool.pk, host_name):
-        words = {"host": key.host_name, "pool": key.pool.name}
-        raise Refused(_("This join key is for the host “%(host)s” of the pool “%(pool)s”.") % words)
-    if key.used_at is not None:
-        raise Refused(_("This join key was used at %(time)s; ask for a new one.") % {"time": utc(key.used_at)})
-    if key.expires_at <= now:
-        raise Refused(_("This join key expired at %(time)s; ask for a new one.") % {"time": utc(key.expires_at)})
-    key.used_at = now
-    key.save(update_fields=["used_at"])
-    return key

@@ -16,17 +16,9 @@ from django.utils import timezone
 
 from apps.core.clock import db_now
 from apps.core.errors import Conflict, Invalid
-from apps.pools.joining import (
-    JOINED_BY_KEY,
-    KEY_HOURS,
-    Refused,
-    digest_of,
-    is_alive,
-    join_command,
-    machine_id,
-    make_join_key,
-    register,
-)
+from apps.pools import keys
+from apps.pools.joining import JOINED_BY_KEY, is_alive, machine_id, register
+from apps.pools.keys import KEY_HOURS, Refused, digest_of
 from apps.pools.models import HostEvent, JoinKey, Runner, Standing, WorkerHost, WorkerPool
 from apps.teams.actors import Actor
 from apps.teams.models import AuditEvent
@@ -143,7 +135,7 @@ def test_a_name_that_is_online_is_refused_with_its_address(pool: WorkerPool) -> 
 
 def test_a_key_is_not_used_up_by_a_name_that_is_online(closed: WorkerPool, by: Actor) -> None:
     register("lab", "box", "box-1", HERE)
-    key, secret = make_join_key(closed, "box", by)
+    key, secret = keys.make(closed, "box", by)
     with pytest.raises(Refused, match="twice"):
         register("lab", "box", "box-2", ELSEWHERE, secret)
     key.refresh_from_db()
@@ -167,7 +159,7 @@ def test_another_machine_may_come_in_as_a_new_one_would(closed: WorkerPool, by: 
     fall_silent()
     secret = ""
     if way == "key":
-        _key, secret = make_join_key(closed, "box", by)
+        _key, secret = keys.make(closed, "box", by)
     else:
         WorkerPool.objects.update(takes_new_hosts=True)
     host = host_of(register("lab", "box", "box-1", ELSEWHERE, secret))
@@ -225,7 +217,7 @@ def test_a_runners_name_belongs_to_one_host(pool: WorkerPool) -> None:
 
 
 def test_a_key_opens_the_pool_once(closed: WorkerPool, by: Actor) -> None:
-    key, secret = make_join_key(closed, "box", by)
+    key, secret = keys.make(closed, "box", by)
     assert secret not in "".join(map(str, JoinKey.objects.values_list()))
     assert key.digest == digest_of(secret)
     assert abs(key.expires_at - db_now() - timedelta(hours=KEY_HOURS)) < timedelta(minutes=1)
@@ -239,12 +231,12 @@ def test_a_key_opens_the_pool_once(closed: WorkerPool, by: Actor) -> None:
 
 def test_a_key_brings_in_a_host_that_waits(closed: WorkerPool, by: Actor) -> None:
     register("lab", "box", "box-1", HERE)
-    _key, secret = make_join_key(closed, "box", by)
+    _key, secret = keys.make(closed, "box", by)
     assert host_of(register("lab", "box", "box-1", HERE, secret)).state == "active"
 
 
 def test_a_used_key_brings_nobody_in_again(closed: WorkerPool, by: Actor) -> None:
-    _key, secret = make_join_key(closed, "box", by)
+    _key, secret = keys.make(closed, "box", by)
     register("lab", "box", "box-1", HERE, secret)
     fall_silent()
     with pytest.raises(Refused, match="was used at"):
@@ -264,7 +256,7 @@ def test_a_used_key_brings_nobody_in_again(closed: WorkerPool, by: Actor) -> Non
 def test_a_wrong_key_is_refused_and_makes_no_host(
     closed: WorkerPool, pool: WorkerPool, by: Actor, what: str, said: str
 ) -> None:
-    _key, secret = make_join_key(
+    _key, secret = keys.make(
         pool if what == "of another pool" else closed, "other" if what == "of another host" else "box", by
     )
     if what == "unknown":
@@ -284,7 +276,7 @@ def test_a_wrong_key_is_refused_where_none_was_needed(pool: WorkerPool) -> None:
 
 
 def test_who_made_a_key_stands_in_the_audit_log_and_the_secret_does_not(closed: WorkerPool, by: Actor) -> None:
-    _key, secret = make_join_key(closed, "box", by)
+    _key, secret = keys.make(closed, "box", by)
     row = AuditEvent.objects.get()
     assert (row.action, row.team_id, row.actor) == ("join_key.create", None, "user:admin")
     assert row.details == {"pool": "lab", "host": "box"}
@@ -294,7 +286,7 @@ def test_who_made_a_key_stands_in_the_audit_log_and_the_secret_does_not(closed: 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb"])
 def test_no_key_is_made_for_a_name_nobody_can_have(closed: WorkerPool, by: Actor, name: str) -> None:
     with pytest.raises(Invalid) as refused:
-        make_join_key(closed, name, by)
+        keys.make(closed, name, by)
     assert list(refused.value.fields) == ["host_name"]
     assert not JoinKey.objects.exists()
 
@@ -302,13 +294,13 @@ def test_no_key_is_made_for_a_name_nobody_can_have(closed: WorkerPool, by: Actor
 def test_no_key_is_made_for_a_host_of_another_pool(closed: WorkerPool, pool: WorkerPool, by: Actor) -> None:
     register("local", "box", "box-1", HERE)
     with pytest.raises(Conflict) as refused:
-        make_join_key(closed, "box", by)
+        keys.make(closed, "box", by)
     assert refused.value.code == "host_elsewhere"
 
 
 def test_the_command_to_copy_holds_whatever_a_host_is_called(closed: WorkerPool) -> None:
     name = "it's; rm -rf $HOME `x`"
-    words = shlex.split(join_command(closed, name, "htj_secret"))
+    words = shlex.split(keys.command(closed, name, "htj_secret"))
     assert words[words.index("--host") + 1] == name
     assert words[-4:] == ["--host", name, "--join", "htj_secret"]
     assert words[:5] == ["python", "manage.py", "runner", "--pool", "lab"]
