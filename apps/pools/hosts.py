@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Invalid, Missing
 from apps.pools import leases
 from apps.pools.models import HostEvent, IdLease, Standing, WorkerHost
 from apps.teams import audit
@@ -42,7 +42,7 @@ NAME_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 @transaction.atomic
 def approve(*, host: WorkerHost, by: Actor) -> WorkerHost:
     """Let a pending host take part. Nothing happens to one that was approved before."""
-    host = _lock(host)
+    host = lock(host)
     if host.standing == Standing.PENDING:
         _stand(host, Standing.ACTIVE, gettext_noop("Approved"), "host.approve", by)
     return host
@@ -67,7 +67,7 @@ def activate(*, host: WorkerHost, by: Actor) -> WorkerHost:
 
 
 def _decided(host: WorkerHost) -> WorkerHost:
-    host = _lock(host)
+    host = lock(host)
     if host.standing == Standing.PENDING:
         raise Conflict(_("Host %(host)s has to be approved first.") % {"host": host}, code="host_pending")
     return host
@@ -112,7 +112,7 @@ def change(
 
 @transaction.atomic
 def _set(host: WorkerHost, wanted: Mapping[str, object], by: Actor) -> WorkerHost:
-    host = _lock(host)
+    host = lock(host)
     after = {name: value for name, value in wanted.items() if value != getattr(host, name)}
     if after:
         before = {name: getattr(host, name) for name in after}
@@ -206,9 +206,9 @@ def _resolves(name: str) -> bool:
 @transaction.atomic
 def remove(*, host: WorkerHost, by: Actor) -> None:
     """Forget it, with its range, its runners and its history. Raises Conflict while a run uses it."""
-    pool = leases.lock(host.pool_id)  # so that no run is placed on it in between
+    host = lock(host)  # and its pool, so that no run is placed on it in between
     check_remove(host=host)
-    audit.record("host.remove", obj=host, team=None, by=by, pool=pool.name)
+    audit.record("host.remove", obj=host, team=None, by=by, pool=host.pool.name)
     host.delete()
 
 
@@ -236,7 +236,17 @@ def _invalid(field: str, sentence: str, code: str) -> Invalid:
     return Invalid(sentence, code=code, fields={field: [sentence]})
 
 
-def _lock(host: WorkerHost) -> WorkerHost:
-    """The host as it is now. Its pool first, as everybody who needs both does, so that no two wait for each other."""
+def lock(host: WorkerHost) -> WorkerHost:
+    """The host as it is now. Its pool first, as everybody who needs both does, so that no two wait for each other.
+
+    Raises Missing when somebody has removed it, Conflict when it is in another pool now.
+    """
     leases.lock(host.pool_id)
-    return WorkerHost.objects.select_for_update(of=("self",), no_key=True).select_related("pool").get(pk=host.pk)
+    rows = WorkerHost.objects.select_for_update(of=("self",), no_key=True).select_related("pool")
+    found = rows.filter(pk=host.pk).first()
+    if found is None:
+        raise Missing(_("Host %(host)s has just been removed.") % {"host": host})
+    if found.pool_id != host.pool_id:
+        words = {"host": host, "pool": found.pool}
+        raise Conflict(_("Host %(host)s has just been moved to pool %(pool)s.") % words, code="host_moved")
+    return found

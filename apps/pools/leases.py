@@ -15,7 +15,7 @@ from django.db.models import F, QuerySet, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, Missing
 from apps.pools.allocation import NoRoom, Room, Seat, Span, free_spans
 from apps.pools.models import IdLease, Standing, WorkerHost, WorkerPool
 
@@ -32,8 +32,11 @@ class Holder:
 
 
 def lock(pool_id: UUID) -> WorkerPool:
-    """The pool, for nobody else until the transaction ends. Raises WorkerPool.DoesNotExist."""
-    return WorkerPool.objects.select_for_update().get(pk=pool_id)
+    """The pool, for nobody else until the transaction ends. Raises Missing when somebody has deleted it."""
+    pool = WorkerPool.objects.select_for_update().filter(pk=pool_id).first()
+    if pool is None:
+        raise Missing(_("This pool has just been deleted."))
+    return pool
 
 
 def alive(pool: WorkerPool) -> QuerySet[IdLease]:

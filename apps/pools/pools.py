@@ -124,7 +124,7 @@ def _told(pool: WorkerPool) -> dict[str, object]:
 def make_default(*, pool: WorkerPool, by: Actor) -> WorkerPool:
     """Let runs that name no pool run on this one."""
     pools = {row.pk: row for row in WorkerPool.objects.select_for_update().order_by("pk")}
-    pool = pools[pool.pk]
+    pool = pools.get(pool.pk) or leases.lock(pool.pk)
     if pool.is_default:
         return pool
     before = [row.name for row in pools.values() if row.is_default]
