@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Denied, Missing
 from apps.core.ids import is_uuid
-from apps.pools.models import WorkerHost, WorkerPool
+from apps.pools.models import JoinKey, WorkerHost, WorkerPool
 from apps.teams import roles
 from apps.teams.access import list_for
 from apps.teams.actors import Actor
@@ -64,6 +65,23 @@ def get_host(actor: Actor, ref: str, *, pool: WorkerPool | None = None, to_chang
     if to_change:
         require_admin(actor)
     return host
+
+
+def get_key(actor: Actor, pool: WorkerPool, ref: str) -> JoinKey:
+    """The join key of this pool with this id; who may change the pool sees its keys. Raises Missing, Denied."""
+    require_admin(actor)
+    key = pool.join_keys.select_related("pool").filter(pk=ref).first() if is_uuid(ref) else None
+    if key is None:
+        raise Missing
+    return key
+
+
+def still_there(rows: QuerySet[R], row: R) -> R:
+    """The row as it is now. Raises Missing when somebody has deleted it since it was read."""
+    found = rows.filter(pk=row.pk).first()
+    if found is None:
+        raise Missing(_("“%(name)s” has just been deleted.") % {"name": row.name})
+    return found
 
 
 def _by_ref(rows: QuerySet[R], ref: str) -> R | None:

@@ -198,7 +198,7 @@ class RunnerAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 class JoinKeyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Keys are made on the pages of pools, where their secrets are shown once."""
 
-    list_display = ["host_name", "pool", "created_by", "created_at", "expires_at", "used_at"]
+    list_display = ["host_name", "pool", "created_by", "created_at", "expires_at", "used_at", "revoked_at"]
     list_select_related = ["pool"]
     list_filter = ["pool"]
     search_fields = ["host_name"]

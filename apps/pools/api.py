@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,16 +15,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.clock import utc
+from apps.core.clock import db_now
 from apps.core.errors import Invalid
 from apps.core.idempotency import idempotent
 from apps.core.ids import is_uuid
 from apps.core.serializers import StrictSerializer
 from apps.pools import access, keys, overview, pools, presentation, ranges, usage
-from apps.pools.models import WorkerHost, WorkerPool
+from apps.pools.models import JoinKey, WorkerHost, WorkerPool
 from apps.pools.serializers import (
     JoinKeyNew,
     JoinKeyOut,
+    JoinKeyWithSecret,
     PoolChange,
     PoolNew,
     PoolOut,
@@ -117,24 +119,45 @@ class PoolSplit(APIView):
         return Response(presentation.split(pool, parts, is_preview=is_preview))
 
 
-class PoolJoinKeys(APIView):
+class PoolJoinKeys(generics.ListAPIView[JoinKey]):
     """Keys for new hosts."""
 
-    @extend_schema(request=JoinKeyNew, responses={201: JoinKeyOut})
+    serializer_class = JoinKeyOut
+
+    def get_queryset(self) -> QuerySet[JoinKey]:
+        pool = access.get_pool(actor_of(self.request), self.kwargs["ref"], to_change=True)
+        return pool.join_keys.select_related("pool")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page, now = self.paginate_queryset(self.get_queryset()), db_now()
+        return self.get_paginated_response([presentation.join_key(key, now) for key in page or []])
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the join keys of a pool; never what opens the door. For the portal's admin."""
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=JoinKeyNew, responses={201: JoinKeyWithSecret})
     @idempotent(hide=("secret", "command"))
     def post(self, request: Request, ref: str) -> Response:
         """Make a key for one new host. The answer is the only place where it is ever shown. For the portal's admin."""
         pool = access.get_pool(actor_of(request), ref, to_change=True)
         given = valid(JoinKeyNew, request)
         key, secret = keys.make(pool, given["host_name"], actor_of(request))
-        body = {
-            "pool": pool.name,
-            "host_name": key.host_name,
-            "expires_at": utc(key.expires_at),
-            "secret": secret,
-            "command": keys.command(pool, key.host_name, secret),
-        }
+        body = presentation.join_key(key, db_now())
+        body |= {"secret": secret, "command": keys.command(pool, key.host_name, secret)}
         return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class PoolJoinKey(APIView):
+    """One join key, by its id."""
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, ref: str, pk: UUID) -> Response:
+        """Revoke a key: it stays in the list, and lets nobody in. Refused (409, `key_used`) when a host came with it.
+        For the portal's admin."""
+        pool = access.get_pool(actor_of(request), ref, to_change=True)
+        keys.revoke(key=access.get_key(actor_of(request), pool, str(pk)), by=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 # --- what is told -------------------------------------------------------------------------------------------------

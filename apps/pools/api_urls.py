@@ -12,6 +12,7 @@ urlpatterns = [
     path("pools/<str:ref>/space/", api.PoolSpace.as_view(), name="pool_space"),
     path("pools/<str:ref>/split/", api.PoolSplit.as_view(), name="pool_split"),
     path("pools/<str:ref>/join-keys/", api.PoolJoinKeys.as_view(), name="pool_join_keys"),
+    path("pools/<str:ref>/join-keys/<uuid:pk>/", api.PoolJoinKey.as_view(), name="pool_join_key"),
     path("hosts/", hosts_api.HostList.as_view(), name="hosts"),
     path("hosts/<str:ref>/", hosts_api.HostDetail.as_view(), name="host"),
     path("hosts/<str:ref>/approve/", hosts_api.HostApprove.as_view(), name="host_approve"),

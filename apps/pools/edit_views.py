@@ -12,18 +12,14 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.core.clock import db_now
 from apps.core.errors import HatcheryError
-from apps.pools import access, hosts, keys, overview, pools
+from apps.pools import access, hosts, overview, pools
 from apps.pools.forms import FormatForm, told_in
 from apps.pools.models import WorkerHost
-from apps.pools.page_forms import HostPageForm, JoinForm, PoolNewForm, PoolSettingsForm, SplitForm
+from apps.pools.page_forms import HostPageForm, PoolNewForm, PoolSettingsForm, SplitForm
 from apps.teams.pages import PageRequest
-
-KEYS_SHOWN = 50
 
 Form = TypeVar("Form", PoolNewForm, PoolSettingsForm, FormatForm, HostPageForm)
 
@@ -38,7 +34,7 @@ def pool_new(request: PageRequest) -> HttpResponse:
         made = form.cleaned_data["name"]
         messages.success(request, _("The pool “%(pool)s” is made. It has no hosts yet.") % {"pool": made})
         return redirect("pools:detail", made)
-    return _render(request, "pools/new.html", {"form": form})
+    return render_pool(request, "pools/new.html", {"form": form})
 
 
 @login_required
@@ -50,7 +46,7 @@ def pool_settings(request: PageRequest, name: str) -> HttpResponse:
     if _is_written(request, form):
         messages.success(request, _("Saved."))
         return redirect("pools:detail", form.cleaned_data["name"])
-    return _render(request, "pools/settings.html", {"pool": pool, "form": form})
+    return render_pool(request, "pools/settings.html", {"pool": pool, "form": form})
 
 
 @login_required
@@ -62,7 +58,7 @@ def pool_ids(request: PageRequest, name: str) -> HttpResponse:
     if _is_written(request, form):
         messages.success(request, _("Saved."))
         return redirect("pools:detail", pool.name)
-    return _render(request, "pools/ids.html", {"pool": pool, "form": form})
+    return render_pool(request, "pools/ids.html", {"pool": pool, "form": form})
 
 
 @login_required
@@ -80,14 +76,14 @@ def pool_default(request: PageRequest, name: str) -> HttpResponse:
 def pool_delete(request: PageRequest, name: str) -> HttpResponse:
     """Asks first; a POST deletes."""
     pool = access.get_pool(request.actor, name, to_change=True)
-    obstacle = _obstacle(lambda: pools.check_delete(pool=pool))
+    obstacle = obstacle_of(lambda: pools.check_delete(pool=pool))
     if request.method == "POST":
-        done = _done(request, lambda: pools.delete(pool=pool, by=request.actor))
+        done = is_done(request, lambda: pools.delete(pool=pool, by=request.actor))
         if done:
             messages.success(request, _("“%(name)s” is deleted.") % {"name": pool.name})
             return redirect("pools:list")
         return redirect("pools:delete", pool.name)
-    return _render(request, "pools/delete.html", {"pool": pool, "obstacle": obstacle})
+    return render_pool(request, "pools/delete.html", {"pool": pool, "obstacle": obstacle})
 
 
 # --- IDs over hosts -----------------------------------------------------------------------------------------------
@@ -109,34 +105,7 @@ def pool_split(request: PageRequest, name: str) -> HttpResponse:
             return redirect("pools:detail", pool.name)
     context = {"pool": pool, "form": form, "parts": parts, "rows": form.rows(parts), "seen": form.seen(parts)}
     context["choices"] = form.choices()
-    return _render(request, "pools/split.html", context)
-
-
-# --- joining ------------------------------------------------------------------------------------------------------
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "POST"])
-def pool_join(request: PageRequest, name: str) -> HttpResponse:
-    """A key for a new host; its secret is in the answer to the POST and nowhere else."""
-    pool = access.get_pool(request.actor, name, to_change=True)
-    form = JoinForm(request.POST or None)
-    command = secret = ""
-    if request.method == "POST" and form.is_valid():
-        with told_in(form):
-            key, secret = keys.make(pool, form.cleaned_data["host_name"], request.actor)
-            command = keys.command(pool, key.host_name, secret)
-    context = {
-        "pool": pool,
-        "form": form,
-        "host_name": form.cleaned_data["host_name"] if command else "",
-        "command": command,
-        "secret": secret,
-        "hours": keys.KEY_HOURS,
-        "keys": pool.join_keys.filter(used_at=None, expires_at__gt=db_now())[:KEYS_SHOWN],
-    }
-    return _render(request, "pools/join.html", context)
+    return render_pool(request, "pools/split.html", context)
 
 
 # --- hosts --------------------------------------------------------------------------------------------------------
@@ -156,13 +125,13 @@ def host_act(request: PageRequest, name: str, host: str, act: str) -> HttpRespon
     pool = access.get_pool(request.actor, name, to_change=True)
     row = access.get_host(request.actor, host, pool=pool, to_change=True)
     if request.method == "POST":
-        done = _done(request, lambda: ACTS[act](host=row, by=request.actor))
+        done = is_done(request, lambda: ACTS[act](host=row, by=request.actor))
         if done:
             messages.success(request, _said(act) % {"host": row.name})
             return redirect("pools:detail", pool.name)
         return redirect("pools:host", pool.name, overview.host_ref(row))
     context = {"pool": pool, "host": row, "ref": overview.host_ref(row), "act": act, "runs": hosts.running(row)}
-    return _render(request, "pools/host_act.html", context | {"events": row.events.count()})
+    return render_pool(request, "pools/host_act.html", context | {"events": row.events.count()})
 
 
 def _said(act: str) -> str:
@@ -208,15 +177,15 @@ def _is_written(request: PageRequest, form: Form) -> bool:
     return not form.errors
 
 
-def _done(request: PageRequest, service: Callable[[], object]) -> bool:
+def is_done(request: PageRequest, service: Callable[[], object]) -> bool:
     """Whether the service did it; a refusal is said on the next page."""
-    refusal = _obstacle(service)
+    refusal = obstacle_of(service)
     if refusal:
         messages.error(request, refusal)
     return not refusal
 
 
-def _obstacle(service: Callable[[], object]) -> str:
+def obstacle_of(service: Callable[[], object]) -> str:
     try:
         service()
     except HatcheryError as error:
@@ -224,5 +193,5 @@ def _obstacle(service: Callable[[], object]) -> str:
     return ""
 
 
-def _render(request: PageRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+def render_pool(request: PageRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     return render(request, template, {**context, "section": "pools"})

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import HatcheryError
-from apps.pools import hosts, pools, ranges
+from apps.pools import access, hosts, pools, ranges
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.teams.actors import Actor
 
@@ -44,7 +44,7 @@ class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def check(self, data: dict[str, Any]) -> None:
         """Raises HatcheryError for what the services would refuse."""
-        known = None if self.instance._state.adding else WorkerPool.objects.get(pk=self.instance.pk)
+        known = None if self.instance._state.adding else access.still_there(WorkerPool.objects.all(), self.instance)
         pools.check(options=_options(data), pool=known)
 
     def write(self, *, by: Actor) -> WorkerPool:
@@ -130,10 +130,10 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors:
-            known = WorkerHost.objects.select_related("pool", "id_range").get(pk=self.instance.pk)
             with told_in(self):
-                hosts.check(host=known, **self._settings(data))
-            with told_in(self):
+                known = access.still_there(WorkerHost.objects.select_related("pool", "id_range"), self.instance)
+                with told_in(self):
+                    hosts.check(host=known, **self._settings(data))
                 self._check_range(known, data["first"], data["last"])
         return data
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,13 +11,15 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from apps.core.clock import db_now
 from apps.core.ids import is_uuid
 from apps.core.templatetags.hatchery import ms
 from apps.pools import drawing, usage
 from apps.pools.allocation import Span
 from apps.pools.drawing import Spark, number
-from apps.pools.models import OFFLINE, HostEvent, Standing, WorkerHost, WorkerPool
+from apps.pools.models import OFFLINE, HostEvent, JoinKey, Standing, WorkerHost, WorkerPool
 from apps.pools.ranges import own_span
 from apps.pools.usage import Share, Viewer
 from apps.teams.models import Project, Team
@@ -28,6 +30,7 @@ FULL_PERCENT = 90
 """Of CPU or memory: from here on the generator may be what is slow."""
 FEW_FILES = 10_000
 """Open files are connections; so few end a large test early."""
+OPEN_KEYS_SHOWN = 10
 COMPARED = ("locust", "hatchery")
 """Versions that must be the same on all hosts of a run."""
 
@@ -232,6 +235,49 @@ def _digits(version: str) -> list[int]:
 
 def _odd(host: WorkerHost, usual: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name, version in usual.items() if host.versions.get(name, version) != version)
+
+
+# --- join keys ----------------------------------------------------------------------------------------------------
+
+KEY_STATES = {
+    "open": ("check", "verdict-passed", gettext_lazy("Open")),
+    "used": ("server", "", gettext_lazy("Used")),
+    "revoked": ("x", "", gettext_lazy("Revoked")),
+    "expired": ("clock", "", gettext_lazy("Expired")),
+}
+"""Icon, class and word of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A join key, and what has become of it."""
+
+    key: JoinKey
+    state: str
+
+    @property
+    def icon(self) -> str:
+        return KEY_STATES[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        return KEY_STATES[self.state][1]
+
+    @property
+    def word(self) -> str:
+        return str(KEY_STATES[self.state][2])
+
+
+def keys(rows: Iterable[JoinKey]) -> list[Key]:
+    """As they are now, by the database's clock."""
+    now = db_now()
+    return [Key(row, row.state(now)) for row in rows]
+
+
+def open_keys(pool: WorkerPool) -> list[Key]:
+    """Those that would still let a machine in: the newest few."""
+    rows = pool.join_keys.filter(used_at=None, revoked_at=None, expires_at__gt=db_now())
+    return [Key(row, "open") for row in rows[:OPEN_KEYS_SHOWN]]
 
 
 # --- pools --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext
@@ -10,7 +11,7 @@ from django.utils.translation import gettext
 from apps.core.clock import utc
 from apps.pools import usage
 from apps.pools.drawing import number
-from apps.pools.models import HostEvent, Runner, WorkerPool
+from apps.pools.models import HostEvent, JoinKey, Runner, WorkerPool
 from apps.pools.overview import Card, Row
 from apps.pools.ranges import Part, own_span
 from apps.pools.space import Space
@@ -164,6 +165,21 @@ def split(of: WorkerPool, parts: Iterable[Part], *, is_preview: bool) -> dict[st
         for part in parts
     ]
     return {"preview": is_preview, "slots": slots}
+
+
+def join_key(of: JoinKey, now: datetime) -> dict[str, Any]:
+    """A join key, without its secret, which nobody has."""
+    return {
+        "id": of.pk,
+        "pool": of.pool.name,
+        "host_name": of.host_name,
+        "state": of.state(now),
+        "created_by": of.created_by,
+        "created_at": utc(of.created_at),
+        "expires_at": utc(of.expires_at),
+        "used_at": utc(of.used_at) if of.used_at else None,
+        "revoked_at": utc(of.revoked_at) if of.revoked_at else None,
+    }
 
 
 def part_of(of: WorkerPool, first: int, last: int) -> dict[str, Any]:

@@ -162,9 +162,18 @@ class SplitOut(serializers.Serializer[Any]):
 
 
 class JoinKeyOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
     pool = serializers.CharField()
     host_name = serializers.CharField()
+    state = serializers.ChoiceField(["open", "used", "revoked", "expired"])
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
+    used_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class JoinKeyWithSecret(JoinKeyOut):
     secret = serializers.CharField(allow_null=True, help_text="Shown this once.")
     command = serializers.CharField(allow_null=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.pools import edit_views, health, views
+from apps.pools import edit_views, health, key_views, views
 
 app_name = "pools"
 urlpatterns = [
@@ -17,7 +17,8 @@ urlpatterns = [
     path("pools/<slug:name>/split/", edit_views.pool_split, name="split"),
     path("pools/<slug:name>/default/", edit_views.pool_default, name="default"),
     path("pools/<slug:name>/delete/", edit_views.pool_delete, name="delete"),
-    path("pools/<slug:name>/join/", edit_views.pool_join, name="join"),
+    path("pools/<slug:name>/join/", key_views.pool_join, name="join"),
+    path("pools/<slug:name>/keys/<uuid:pk>/revoke/", key_views.key_revoke, name="key_revoke"),
     path("pools/<slug:name>/hosts/<str:host>/", views.host_detail, name="host"),
     *(
         path(f"pools/<slug:name>/hosts/<str:host>/{act}/", edit_views.host_act, {"act": act}, name=f"host_{act}")

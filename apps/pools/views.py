@@ -47,7 +47,10 @@ def pool_list(request: PageRequest) -> HttpResponse:
 def pool_detail(request: PageRequest, name: str) -> HttpResponse:
     """A pool's IDs and hosts."""
     pool, viewer = access.get_pool(request.actor, name), Viewer.of(request.actor)
-    return _render(request, "pools/detail", _pool_context(request, pool, viewer))
+    context = _pool_context(request, pool, viewer)
+    if viewer.is_admin and request.GET.get("part") != LIVE:
+        context["keys"] = overview.open_keys(pool)
+    return _render(request, "pools/detail", context)
 
 
 def _pool_context(request: PageRequest, pool: WorkerPool, viewer: Viewer) -> dict[str, Any]:
