@@ -68,9 +68,9 @@ class Ring(NamedTuple):
 # --- who listens where --------------------------------------------------------------------------------------------
 
 
-def pool_queue(pool_name: str, connection: Redis | None = None) -> Queue:
-    """The queue that the runners of a pool listen on."""
-    return _queue(f"pool-{pool_name}", connection)
+def pool_queue(pool_id: UUID | str, connection: Redis | None = None) -> Queue:
+    """The queue that the runners of a pool listen on. By its id: a pool that gets another name keeps its bell."""
+    return _queue(f"pool-{pool_id}", connection)
 
 
 def host_queue(host_id: UUID | str, connection: Redis | None = None) -> Queue:

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from apps.core.errors import HatcheryError
 from apps.pools import hosts, pools, ranges
-from apps.pools.forms import HostForm, PoolForm
+from apps.pools.forms import HostAdminForm, PoolForm
 from apps.pools.models import HostEvent, IdLease, JoinKey, Runner, WorkerHost, WorkerPool
 from apps.teams.actors import Actor
 from apps.teams.admin import ReadOnly
@@ -144,14 +144,14 @@ class EventInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 class WorkerHostAdmin(ByServices):
     """A host comes into being when its runner registers."""
 
-    form = HostForm
+    form = HostAdminForm
     list_display = ["name", "pool", "state", "slot_count", "max_users", "ids", "address", "last_seen_at"]
     list_select_related = ["pool", "id_range"]
     list_filter = ["pool", "standing"]
     search_fields = ["name", "address"]
     actions = ["approve", "drain", "activate"]
     inlines = [EventInline]
-    readonly_fields = ["name", "pool", "state", "cores", "versions", "last_seen_at"]
+    readonly_fields = ["name", "state", "cores", "versions", "last_seen_at"]
     fieldsets = [
         (None, {"fields": ["name", "pool", "state", "last_seen_at", "cores", "versions"]}),
         (_("What it carries"), {"fields": ["slots", "max_users", "link_mbit"]}),

@@ -17,11 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.core.errors import HatcheryError
 from apps.pools import access, hosts, overview, pools
 from apps.pools.forms import FormatForm, told_in
-from apps.pools.models import WorkerHost
-from apps.pools.page_forms import HostPageForm, PoolNewForm, PoolSettingsForm, SplitForm
+from apps.pools.models import WorkerHost, WorkerPool
+from apps.pools.page_forms import HostPageForm, MoveForm, PoolNewForm, PoolSettingsForm, SplitForm
 from apps.teams.pages import PageRequest
 
-Form = TypeVar("Form", PoolNewForm, PoolSettingsForm, FormatForm, HostPageForm)
+Form = TypeVar("Form", PoolNewForm, PoolSettingsForm, FormatForm, HostPageForm, MoveForm)
 
 
 @login_required
@@ -45,8 +45,16 @@ def pool_settings(request: PageRequest, name: str) -> HttpResponse:
     form = PoolSettingsForm(request.POST or None, instance=copy.copy(pool))
     if _is_written(request, form):
         messages.success(request, _("Saved."))
+        _warn_of_keys(request, pool, form.cleaned_data["name"])
         return redirect("pools:detail", form.cleaned_data["name"])
     return render_pool(request, "pools/settings.html", {"pool": pool, "form": form})
+
+
+def _warn_of_keys(request: PageRequest, pool: WorkerPool, new_name: str) -> None:
+    """Of a pool that has another name now: runners that are there follow; what was copied for new hosts does not."""
+    if new_name != pool.name and overview.open_keys(pool):
+        sentence = _("Commands that were made for new hosts name the pool “%(old)s”: start them with --pool %(new)s.")
+        messages.warning(request, sentence % {"old": pool.name, "new": new_name})
 
 
 @login_required
@@ -132,6 +140,23 @@ def host_act(request: PageRequest, name: str, host: str, act: str) -> HttpRespon
         return redirect("pools:host", pool.name, overview.host_ref(row))
     context = {"pool": pool, "host": row, "ref": overview.host_ref(row), "act": act, "runs": hosts.running(row)}
     return render_pool(request, "pools/host_act.html", context | {"events": row.events.count()})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def host_move(request: PageRequest, name: str, host: str) -> HttpResponse:
+    """Asks where to, and says what goes with it; a POST moves it."""
+    pool = access.get_pool(request.actor, name, to_change=True)
+    row = access.get_host(request.actor, host, pool=pool, to_change=True)
+    form = MoveForm(request.POST or None, host=row)
+    if _is_written(request, form):
+        to = form.cleaned_data["to"]
+        messages.success(request, _("The host “%(host)s” is in the pool “%(pool)s” now.") % {"host": row, "pool": to})
+        if to.has_ids:
+            messages.warning(request, _("It has no IDs there yet, and no run goes to it without."))
+        return redirect("pools:host", to.name, overview.host_ref(row))
+    context = {"pool": pool, "host": row, "ref": overview.host_ref(row), "form": form, "runs": hosts.running(row)}
+    return render_pool(request, "pools/host_move.html", context)
 
 
 def _said(act: str) -> str:

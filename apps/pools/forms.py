@@ -158,6 +158,34 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
         return given | {"labels": data["labels"] or {}}
 
 
+class HostAdminForm(HostForm):
+    """With its pool. Its IDs are of the pool that it is in, so the two are not changed at once."""
+
+    class Meta(HostForm.Meta):
+        fields = ["pool", *HostForm.Meta.fields]
+
+    def clean(self) -> dict[str, Any]:
+        known = WorkerHost.objects.select_related("pool").filter(pk=self.instance.pk).first()
+        data = super().clean()
+        if known is None or data.get("pool") in (None, known.pool):
+            return data
+        if {"first", "last"} & set(self.changed_data):
+            self.add_error("pool", _("Move it first, and then give it IDs of that pool."))
+        with told_in(self):
+            hosts.check_move(host=known)
+        return data
+
+    def write(self, *, by: Actor) -> WorkerHost:
+        """Move the host, or change it where it is."""
+        known = access.still_there(WorkerHost.objects.select_related("pool", "id_range"), self.instance)
+        to = self.cleaned_data["pool"]
+        if to == known.pool:
+            self.instance = known
+            return super().write(by=by)
+        moved = hosts.move(host=known, to=to, by=by)
+        return hosts.change(host=moved, **self._settings(self.cleaned_data), by=by)
+
+
 @contextmanager
 def told_in(form: forms.BaseForm) -> Iterator[None]:
     """A refusal stands at the fields that it is about."""

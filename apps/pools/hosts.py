@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 
 from apps.core.errors import Conflict, Invalid, Missing
 from apps.pools import leases
-from apps.pools.models import HostEvent, IdLease, Standing, WorkerHost
+from apps.pools.models import HostEvent, IdLease, IdRange, Standing, WorkerHost, WorkerPool
 from apps.teams import audit
 from apps.teams.actors import Actor
 
@@ -200,6 +200,47 @@ def _resolves(name: str) -> bool:
     return bool(found)
 
 
+def check_name(*, host: WorkerHost, name: str) -> None:
+    """Raises Conflict for another name than it has: its runner would come back as a new host."""
+    if name != host.name:
+        sentence = _(
+            "Host %(host)s keeps its name: it is the one that its runner is started with. To give it another, drain "
+            "it, remove it, and start its runner with another --host and a new key."
+        )
+        told = sentence % {"host": host}
+        raise Conflict(told, code="host_name_kept", fields={"name": [told]})
+
+
+# --- moving -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def move(*, host: WorkerHost, to: WorkerPool, by: Actor) -> WorkerHost:
+    """Put it into another pool. Its IDs are no host's then, and its runner listens there within seconds. Nothing
+    happens to one that is there. Raises Conflict as `check_move` does."""
+    pools = {pk: leases.lock(pk) for pk in sorted({host.pool_id, to.pk})}  # in one order: no two wait for each other
+    host, to = lock(host), pools[to.pk]
+    if host.pool_id == to.pk:
+        return host
+    check_move(host=host)
+    range_ = IdRange.objects.filter(host=host)
+    ids = range_.values_list("first", "last").first()
+    range_.delete()
+    before, host.pool = host.pool, to
+    host.save(update_fields=["pool"])
+    _note(host, host.state, f"{before} → {to}", by)
+    audit.record("host.move", obj=host, team=None, by=by, before=before.name, after=to.name, ids=ids)
+    return host
+
+
+def check_move(*, host: WorkerHost) -> None:
+    """Whether `move` would do it. Raises Conflict with the runs that use the host."""
+    runs = running(host)
+    if runs:
+        sentence = _("Host %(host)s is used by %(runs)s. Drain it, and move it when they are over.")
+        raise Conflict(sentence % {"host": host, "runs": ", ".join(runs)}, code="host_busy")
+
+
 # --- removing -----------------------------------------------------------------------------------------------------
 
 
@@ -221,10 +262,12 @@ def check_remove(*, host: WorkerHost) -> None:
 
 
 def running(host: WorkerHost) -> list[str]:
-    """The labels of the runs that have a worker on this host, or IDs of it that may be in use."""
+    """The labels of the runs that have a worker on this host, that it leads, or that may use IDs of it."""
     labels = set(IdLease.objects.filter(host=host, ended_at=None).values_list("run_label", flat=True))
     workers = host.run_workers.filter(ended_at=None).values_list("run__number", "run__scenario__name")
-    return sorted(labels | {run_label(number, name) for number, name in workers})
+    runners = host.runners.values("name")
+    led = host.pool.runs.filter(finished_at=None, runner__in=runners).values_list("number", "scenario__name")
+    return sorted(labels | {run_label(number, name) for number, name in (*workers, *led)})
 
 
 def run_label(number: int, scenario: str) -> str:

@@ -13,11 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, Missing
 from apps.pools import access, hosts, overview, presentation, ranges
 from apps.pools.api import valid
-from apps.pools.models import Standing, WorkerHost
-from apps.pools.serializers import STATES, HostChange, HostFullOut, HostOut
+from apps.pools.models import Standing, WorkerHost, WorkerPool
+from apps.pools.serializers import STATES, HostChange, HostFullOut, HostMoveNew, HostOut
 from apps.pools.usage import Viewer
 from apps.teams.authentication import actor_of
 
@@ -70,6 +70,7 @@ class HostDetail(APIView):
         host = access.get_host(actor_of(request), ref, to_change=True)
         given = valid(HostChange, request)
         with transaction.atomic():
+            hosts.check_name(host=host, name=given.get("name", host.name))
             kept = {name: given.get(name, getattr(host, name)) for name in SETTINGS}
             hosts.change(host=host, **kept, by=actor_of(request))
             if given.keys() & {"first", "last"}:
@@ -111,6 +112,27 @@ class HostActivate(APIView):
         """Let a draining host take part again. For the portal's admin."""
         host = hosts.activate(host=access.get_host(actor_of(request), ref, to_change=True), by=actor_of(request))
         return Response(_host(request, host))
+
+
+class HostMove(APIView):
+    """Another pool."""
+
+    @extend_schema(request=HostMoveNew, responses=HostFullOut)
+    def post(self, request: Request, ref: str) -> Response:
+        """Move a host to another pool; its IDs are then no host's. Refused (409, `host_busy`) while a run uses it.
+        For the portal's admin."""
+        host = access.get_host(actor_of(request), ref, to_change=True)
+        to = _pool(request, valid(HostMoveNew, request)["pool"])
+        moved = hosts.move(host=host, to=to, by=actor_of(request))
+        return Response(_host(request, access.get_host(actor_of(request), str(moved.pk))))
+
+
+def _pool(request: Request, ref: str) -> WorkerPool:
+    try:
+        return access.get_pool(actor_of(request), ref)
+    except Missing:
+        sentence = _("There is no such pool.")
+        raise Invalid(sentence, code="no_pool", fields={"pool": [sentence]}) from None
 
 
 def _host(request: Request, host: WorkerHost) -> dict[str, Any]:

@@ -43,20 +43,29 @@ OTHER_MACHINE_ASKS = gettext_noop("Another machine took its name, and asks to jo
 def register(pool_name: str, host_name: str, runner_name: str, machine: str, join_key: str = "") -> Runner:
     """Make or renew the rows of this host and this runner process. Raises Refused.
 
-    A host that people have decided about needs no key: a command that worked once works again.
+    A host that people have decided about needs no key, and is in the pool where the portal has it: a command that
+    worked once works again, also when the host was moved or its pool got another name.
     """
     try:
         host_name, runner_name = clean_name(host_name), clean_name(runner_name)
     except Invalid as error:
         raise Refused(error.message) from None
     with transaction.atomic():
-        # Locked, so that of two machines with one name that come at once, the second meets the first.
-        pool = WorkerPool.objects.select_for_update().filter(name=pool_name).first()
-        if pool is None:
-            raise Refused(_("There is no pool “%(pool)s”.") % {"pool": pool_name})
+        pool = _pool(pool_name, host_name, machine)
         now = db_now()
         host = _host(pool, host_name, machine, join_key, now)
         return _runner(host, runner_name, now)
+
+
+def _pool(name: str, host_name: str, machine: str) -> WorkerPool:
+    """Where the host belongs. Locked, so that of two machines with one name that come at once, the second meets the
+    first."""
+    known = WorkerHost.objects.filter(name=host_name, machine=machine).values("pool_id").first()
+    wanted = {"pk": known["pool_id"]} if known else {"name": name}
+    pool = WorkerPool.objects.select_for_update().filter(**wanted).first()
+    if pool is None:
+        raise Refused(_("There is no pool “%(pool)s”. If it has another name now, start with that.") % {"pool": name})
+    return pool
 
 
 def machine_id(system: Path = MACHINE_ID, own: Path | None = None) -> str:

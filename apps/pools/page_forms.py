@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.pools import ranges
+from apps.pools import hosts, ranges
 from apps.pools.forms import FormatForm, HostForm, OptionsForm, PoolForm, told_in
 from apps.pools.models import Standing, WorkerHost, WorkerPool
 from apps.pools.ranges import Part
@@ -113,6 +113,23 @@ class HostPageForm(HostForm):
         text = _("Locust processes at once. Empty: one a core, and it has %(cores)d; more slow each other down.")
         self.fields["slots"].help_text = text % {"cores": cores}
         self.fields["slots"].widget.attrs["data-cores"] = cores
+
+
+class MoveForm(forms.Form):
+    """Which pool a host is to be in."""
+
+    to = forms.ModelChoiceField(WorkerPool.objects.none(), label=_("To the pool"), empty_label=None)
+
+    def __init__(self, data: Any, *, host: WorkerHost) -> None:
+        super().__init__(data)
+        self.host = host
+        field = self.fields["to"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = WorkerPool.objects.exclude(pk=host.pool_id).order_by("name")
+
+    def write(self, *, by: Actor) -> WorkerHost:
+        """Move it, by a form that is valid."""
+        return hosts.move(host=self.host, to=self.cleaned_data["to"], by=by)
 
 
 class JoinForm(forms.Form):

@@ -185,15 +185,16 @@ def usable_by(project: Project) -> QuerySet[WorkerPool]:
 
 
 def pool_for(*, project: Project, ref: str | None = None) -> WorkerPool:
-    """The pool with this id or name; without one, the default, or the first if that is not for this project.
+    """The pool with this id or name; without one, the default, or the first by name if that is not for this project.
 
     Raises Invalid when there is none or it is not for this project: the same answer for both.
     """
     pools = usable_by(project)
     if not ref:
-        pool, sentence = pools.order_by("-is_default", "name").first(), _("There is no worker pool to run on.")
+        pool = pools.order_by("-is_default", "name").first()
+        sentence = _("No worker pool is open to this project. The portal's admin opens one on the settings of a pool.")
     else:
-        pool, sentence = _by_ref(pools, ref), _("There is no such pool.")
+        pool, sentence = _by_ref(pools, ref), _("There is no such pool, or it is not open to this project.")
     if pool is None:
         raise Invalid(sentence, code="no_pool", fields={"pool": [sentence]})
     return pool

@@ -17,12 +17,11 @@ from rq import Queue, Worker
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
-from rq.worker_registration import clean_worker_registry
+from rq.worker_registration import clean_worker_registry, unregister
 
 from apps.core.alive import sign
 from apps.core.queue import (
     ANSWER_SECONDS,
-    EXECUTE_RUN,
     AllowedJob,
     ForbiddenJob,
     Ring,
@@ -89,8 +88,9 @@ class RunnerWorker(Worker):
         """`tidy` is called now and then, with the ids of the runs that are in hand. Raises redis.RedisError."""
         connection = connect_impatiently()
         self._host_queue = host_queue(runner.host_id, connection)
+        self._pool_queue = pool_queue(runner.host.pool_id, connection)
         super().__init__(
-            [self._host_queue, pool_queue(runner.host.pool.name, connection)],
+            [self._host_queue, self._pool_queue],
             name=f"{runner.name}.{os.getpid()}",
             connection=connection,
             worker_ttl=REGISTERED_SECONDS,
@@ -169,18 +169,33 @@ class RunnerWorker(Worker):
 
     def _ask_database(self, ask: Callable[[], WorkerHost | None]) -> None:
         try:
-            self._host = ask()
-            self._is_removed = self._host is None
-            if self._is_removed:
+            self._host = host = ask()
+            self._is_removed = host is None
+            if host is not None:
+                self._follow(host)
+            else:
                 log.warning("this host was removed from the portal; the runner leaves when nothing is in hand")
         except Error as error:
             log.warning("the database is away (%s); the runner waits for it", error)
             self._host = None
             connections.close_all()
 
+    def _follow(self, host: WorkerHost) -> None:
+        """Listen to the bell of the pool that the host is in: somebody may have moved it."""
+        queue = pool_queue(host.pool_id, self.connection)
+        if queue == self._pool_queue:
+            return
+        log.info("this host is in the pool %s now", host.pool)
+        with self._forgiving():
+            unregister(self)  # where the old queue's workers are listed
+        self._pool_queue = queue
+        self.queues = [self._host_queue, queue]
+        with self._forgiving():
+            self._introduce()
+
     def _beat(self) -> WorkerHost | None:
         running = [Work(function=it.ring.name, run=it.ring.ids[0], since=it.since) for it in self._holders]
-        return self._pulse.beat(draining=self.is_leaving, running=running, busy=self._holders.count(EXECUTE_RUN))
+        return self._pulse.beat(draining=self.is_leaving, running=running)
 
     def _tidy_up(self) -> None:
         """What a script left behind must never keep a runner from its work, whatever is wrong with it."""
@@ -195,17 +210,18 @@ class RunnerWorker(Worker):
     def open_queues(self) -> Sequence[Queue]:
         """Where it listens now; none while it may not take anything, or has no room.
 
-        Beside a process for each slot there may be one that leads a run whose Locust is elsewhere, and needs no slot:
-        as many again, and a few more for a small host.
+        The database decides whether a run has room. This only keeps a host that is full from asking it in vain: a run
+        in hand has as many slots as it was given here, none if it is led from here and its Locust is elsewhere, and
+        one until that is known. In all there are no more processes than that comes to, and a few for a small host.
         """
         host = self._host
         if host is None or host.standing != Standing.ACTIVE or self.is_leaving:
             return ()
         if len(self._holders) >= 2 * host.slot_count + SPARE_HOLDERS:
             return ()
-        if self._holders.count(EXECUTE_RUN) >= host.slot_count:
+        if self._pulse.slots_of(self._holders.run_ids()) >= host.slot_count:
             return (self._host_queue,)
-        return self._host_queue, pool_queue(host.pool.name, self.connection)
+        return self._host_queue, self._pool_queue
 
     def _listen(self, queues: Sequence[Queue]) -> Ring | None:
         ring = None

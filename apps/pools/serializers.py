@@ -209,6 +209,7 @@ class PoolNew(PoolChange):
 class HostChange(StrictSerializer):
     """What is left out stays."""
 
+    name = Text(max_length=REF_CHARS, required=False, help_text="As it is: a host keeps its name.")
     slots = WholeNumber(required=False, allow_null=True)
     max_users = WholeNumber(required=False, allow_null=True)
     address = Text(allow_blank=True, required=False)
@@ -216,6 +217,10 @@ class HostChange(StrictSerializer):
     labels = serializers.DictField(child=Text(allow_blank=True), required=False)
     first = _id(required=False, help_text="Of its IDs; with `last`: both, or both null for none.")
     last = _id(required=False)
+
+
+class HostMoveNew(StrictSerializer):
+    pool = Text(max_length=REF_CHARS, help_text="Id or name.")
 
 
 class SplitNew(StrictSerializer):

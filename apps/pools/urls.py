@@ -20,6 +20,7 @@ urlpatterns = [
     path("pools/<slug:name>/join/", key_views.pool_join, name="join"),
     path("pools/<slug:name>/keys/<uuid:pk>/revoke/", key_views.key_revoke, name="key_revoke"),
     path("pools/<slug:name>/hosts/<str:host>/", views.host_detail, name="host"),
+    path("pools/<slug:name>/hosts/<str:host>/move/", edit_views.host_move, name="host_move"),
     *(
         path(f"pools/<slug:name>/hosts/<str:host>/{act}/", edit_views.host_act, {"act": act}, name=f"host_{act}")
         for act in edit_views.ACTS

@@ -55,6 +55,8 @@ def _take(run_id: UUID, runner: str, host: WorkerHost) -> Lease | None:
     if run is None:
         return None
     pool = leases.lock(run.pool_id)
+    if not pool.hosts.filter(pk=host.pk).exists():
+        return None  # the host was moved to another pool since its runner heard the bell; the keeper rings again
     now = db_now()
     let_elders_go_first(run, pool, now)
     rooms = leases.rooms(pool, taken(pool), now)

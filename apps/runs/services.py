@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from apps.core.clock import db_now, utc
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Invalid, Missing
 from apps.core.queue import host_queue, is_host_ringing, is_ringing, pool_queue, ring, ring_host
+from apps.pools import leases, pools
 from apps.pools.models import WorkerPool
 from apps.runs.lease import note_state
 from apps.runs.models import Run, RunEvent, RunWorker
@@ -85,7 +86,7 @@ def start(
     version = version or scenario.versions.first()
     if version is None:
         raise Invalid(_("This scenario has no script yet."), code="no_version")
-    pool = pool or default_pool(scenario)
+    pool = pool or scenario.pool or pools.pool_for(project=scenario.project)
     load = loads.merge({name: getattr(scenario, name) for name in loads.FIELDS}, options or {})
     placed = {name: getattr(scenario, name) for name in places.FIELDS} | dict(placement or {})
     _check(version, load, extras)
@@ -96,14 +97,6 @@ def start(
         loads.refuse(problems)
     with transaction.atomic():
         return _insert(scenario, version, pool, {**load, **placed, "data": data}, extras, by)
-
-
-def default_pool(scenario: Scenario) -> WorkerPool:
-    """Where it runs when nobody says otherwise. Raises Invalid when there is no such pool."""
-    pool = scenario.pool or WorkerPool.objects.filter(is_default=True).first()
-    if pool is None:
-        raise Invalid(_("There is no worker pool to run on."), code="no_pool", fields={"pool": [_("none exists")]})
-    return pool
 
 
 def stop(*, run: Run, by: Actor) -> Run:
@@ -194,10 +187,10 @@ def _data_file(entry: Mapping[str, Any]) -> engine.DataFileSpec:
 
 def ring_doorbell(run_id: UUID) -> bool:
     """Ask the pool's runners to look, unless they were asked and have not come to it. False when Redis is away."""
-    run = Run.objects.select_related("pool").only("rings", "pool__name").filter(pk=run_id, state=State.QUEUED).first()
+    run = Run.objects.only("rings", "pool_id").filter(pk=run_id, state=State.QUEUED).first()
     if run is None:
         return True
-    queue, waiting = pool_queue(run.pool.name), Run.objects.filter(pk=run_id, state=State.QUEUED, rings=run.rings)
+    queue, waiting = pool_queue(run.pool_id), Run.objects.filter(pk=run_id, state=State.QUEUED, rings=run.rings)
     try:
         if run.rings and is_ringing(queue, run_id=str(run_id), attempt=run.rings):
             waiting.update(rung_at=db_now())
@@ -218,6 +211,7 @@ def _insert(
     extras: Extras,
     by: Actor,
 ) -> Run:
+    _hold(pool)
     Project.objects.filter(pk=scenario.project_id).update(last_run_number=F("last_run_number") + 1)
     project = Project.objects.select_related("team").get(pk=scenario.project_id)
     run = Run.objects.create(
@@ -239,6 +233,14 @@ def _insert(
     # Robust: whatever goes wrong with the bell, the run is queued by then.
     transaction.on_commit(lambda: ring_doorbell(run.pk), robust=True)
     return run
+
+
+def _hold(pool: WorkerPool) -> None:
+    """Nobody deletes it until the run is there. Raises Invalid when somebody has."""
+    try:
+        leases.lock(pool.pk)
+    except Missing as gone:
+        raise Invalid(gone.message, code="no_pool", fields={"pool": [gone.message]}) from None
 
 
 @transaction.atomic

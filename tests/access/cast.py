@@ -10,8 +10,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.files.storage import storages
 from django.test import Client
+from django.utils import timezone
 
-from apps.pools.models import WorkerHost, WorkerPool
+from apps.pools.models import JoinKey, WorkerHost, WorkerPool
 from apps.runs.models import Failure, Run
 from apps.scenarios import data_services
 from apps.scenarios.models import DataFile, Scenario, ScenarioVersion
@@ -67,6 +68,8 @@ class Cast:
     """A pool for Acme only."""
     box: WorkerHost
     """A host of it."""
+    key: JoinKey
+    """With which another may join it."""
     read_token: ApiToken
     parties: tuple[Party, ...]
 
@@ -117,6 +120,7 @@ def make_cast(acme: Team, shop: Project, people: dict[str, User], tokens: dict[s
         data=_give_data(scenario),
         lab=lab,
         box=factories.HostFactory.create(pool=lab, name="box-1"),
+        key=JoinKey.objects.create(pool=lab, host_name="box-2", digest="d", expires_at=timezone.now()),
         read_token=tokens["read"],
         parties=(*others, *members, *programs, bound),
     )

@@ -104,7 +104,11 @@ ROUTES: dict[str, Route] = {
     "pools/<slug:name>/default/": route(LAB_PAGE, post=of_pool(ADMIN)),
     "pools/<slug:name>/delete/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
     "pools/<slug:name>/join/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN, host_name="box-2")),
+    "pools/<slug:name>/keys/<uuid:pk>/revoke/": route(
+        {**LAB_PAGE, "pk": "key.pk"}, get=of_pool(ADMIN), post=of_pool(ADMIN)
+    ),
     "pools/<slug:name>/hosts/<str:host>/": route(BOX_PAGE, get=of_pool(), post=of_pool(ADMIN)),
+    "pools/<slug:name>/hosts/<str:host>/move/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
     "pools/<slug:name>/hosts/<str:host>/approve/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
     "pools/<slug:name>/hosts/<str:host>/drain/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
     "pools/<slug:name>/hosts/<str:host>/activate/": route(BOX_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
@@ -153,9 +157,13 @@ ROUTES: dict[str, Route] = {
     "api/v1/pools/<str:ref>/": route({"ref": "lab.name"}, get=of_pool(), patch=of_pool(ADMIN), delete=of_pool(ADMIN)),
     "api/v1/pools/<str:ref>/space/": route({"ref": "lab.name"}, get=of_pool()),
     "api/v1/pools/<str:ref>/split/": route({"ref": "lab.name"}, post=of_pool(ADMIN, first=1, last=9)),
-    "api/v1/pools/<str:ref>/join-keys/": route({"ref": "lab.name"}, post=of_pool(ADMIN, host_name="box-2")),
+    "api/v1/pools/<str:ref>/join-keys/": route(
+        {"ref": "lab.name"}, get=of_pool(ADMIN), post=of_pool(ADMIN, host_name="box-2")
+    ),
+    "api/v1/pools/<str:ref>/join-keys/<uuid:pk>/": route({"ref": "lab.name", "pk": "key.pk"}, delete=of_pool(ADMIN)),
     "api/v1/hosts/": route(get=logged_in),
     "api/v1/hosts/<str:ref>/": route(BOX, get=of_pool(), patch=of_pool(ADMIN, slots=2), delete=of_pool(ADMIN)),
+    "api/v1/hosts/<str:ref>/move/": route(BOX, post=of_pool(ADMIN, pool="local")),
     "api/v1/hosts/<str:ref>/approve/": route(BOX, post=of_pool(ADMIN)),
     "api/v1/hosts/<str:ref>/drain/": route(BOX, post=of_pool(ADMIN)),
     "api/v1/hosts/<str:ref>/activate/": route(BOX, post=of_pool(ADMIN)),

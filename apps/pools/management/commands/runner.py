@@ -25,7 +25,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--pool", default=LOCAL, help="pool whose runs it takes (default: %(default)s)")
+        parser.add_argument("--pool", default=LOCAL, help="pool that a new host joins (default: %(default)s)")
         parser.add_argument("--host", default=socket.gethostname(), help="name of this host (default: %(default)s)")
         parser.add_argument("--name", help="name of this runner, unique in the portal (default: <host>-1)")
         parser.add_argument("--join", default="", metavar="KEY", help="key to join the pool with, at the first start")
@@ -56,6 +56,8 @@ class Command(BaseCommand):
 
         try:
             runner = register(pool, host, name or f"{host}-1", machine_id(), join)
+            if runner.host.pool.name != pool:
+                self.stderr.write(f"the host “{host}” is in the pool “{runner.host.pool}”; --pool is for new hosts")
             connections.close_all()
             worker = RunnerWorker(runner, stop_on_term=stop_on_term, tidy=tidy, alive=alive)
             worker.serve()
