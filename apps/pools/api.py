@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -37,6 +38,8 @@ from apps.pools.space import space
 from apps.pools.usage import Viewer
 from apps.teams.authentication import actor_of
 from apps.teams.models import Project, Team
+
+T = TypeVar("T")
 
 FORMAT = {"id_prefix": "prefix", "id_width": "width", "first_id": "first", "last_id": "last"}
 """Fields of the body, and what `ranges.set_format` calls them."""
@@ -206,9 +209,9 @@ def _options(given: dict[str, Any], pool: WorkerPool | None = None) -> pools.Opt
         kept |= {"teams": list(pool.teams.all()), "projects": list(pool.projects.all())}
     kept |= {column: given[column] for column in pools.COLUMNS if column in given}
     if "teams" in given:
-        kept["teams"] = [_team(ref) for ref in given["teams"]]
+        kept["teams"] = _teams(given["teams"])
     if "projects" in given:
-        kept["projects"] = [_project(ref) for ref in given["projects"]]
+        kept["projects"] = _projects(given["projects"])
     return pools.Options(**kept)
 
 
@@ -233,19 +236,23 @@ def _hosts_of(pool: WorkerPool, refs: list[str] | None) -> list[WorkerHost] | No
     return [known[ref] for ref in refs]
 
 
-def _team(ref: str) -> Team:
-    found = None
-    if "\x00" not in ref:
-        found = Team.objects.filter(**({"pk": ref} if is_uuid(ref) else {"slug": ref})).first()
-    if found is None:
-        sentence = _("There is no such team.")
-        raise Invalid(sentence, fields={"teams": [sentence]})
-    return found
+def _teams(refs: Collection[str]) -> list[Team]:
+    """By ids or slugs; one query."""
+    keys_ = [ref for ref in refs if is_uuid(ref)]
+    rows = Team.objects.filter(Q(pk__in=keys_) | Q(slug__in=[ref for ref in refs if "\x00" not in ref]))
+    known = {name: team for team in rows for name in (str(team.pk), team.slug)}
+    return [_known(known, str(UUID(ref)) if is_uuid(ref) else ref, "teams") for ref in refs]
 
 
-def _project(pk: object) -> Project:
-    found = Project.objects.filter(pk=str(pk)).first()
-    if found is None:
-        sentence = _("There is no such project.")
-        raise Invalid(sentence, fields={"projects": [sentence]})
-    return found
+def _projects(pks: Collection[UUID]) -> list[Project]:
+    """One query."""
+    known = {str(project.pk): project for project in Project.objects.filter(pk__in=pks)}
+    return [_known(known, str(pk), "projects") for pk in pks]
+
+
+def _known(known: Mapping[str, T], ref: str, field: str) -> T:
+    """Raises Invalid for what is not there."""
+    if ref not in known:
+        sentence = _("There is no such team.") if field == "teams" else _("There is no such project.")
+        raise Invalid(sentence, fields={field: [sentence]})
+    return known[ref]

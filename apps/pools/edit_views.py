@@ -12,10 +12,10 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import HatcheryError
-from apps.pools import access, hosts, overview, pools
+from apps.pools import access, hosts, overview, people, pools
 from apps.pools.forms import FormatForm, told_in
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.pools.page_forms import HostPageForm, MoveForm, PoolNewForm, PoolSettingsForm, SplitForm
@@ -35,6 +35,15 @@ def pool_new(request: PageRequest) -> HttpResponse:
         messages.success(request, _("The pool “%(pool)s” is made. It has no hosts yet.") % {"pool": made})
         return redirect("pools:detail", made)
     return render_pool(request, "pools/new.html", {"form": form})
+
+
+@login_required
+@require_GET
+def find(request: PageRequest, kind: str) -> HttpResponse:
+    """Teams or projects that a pool may be opened to, by what is typed; a fragment for under it."""
+    access.require_admin(request.actor)
+    found = people.find(kind, request.GET.get("q", ""))
+    return render(request, "pools/_found.html", {"kind": kind, "found": found})
 
 
 @login_required

@@ -20,9 +20,10 @@ from apps.pools import drawing, usage
 from apps.pools.allocation import Span
 from apps.pools.drawing import Spark, number
 from apps.pools.models import OFFLINE, HostEvent, JoinKey, Standing, WorkerHost, WorkerPool
+from apps.pools.people import text_of
 from apps.pools.ranges import own_span
 from apps.pools.usage import Share, Viewer
-from apps.teams.models import Project, Team
+from apps.teams.models import Project
 
 CLOCK_OFF_MS = 1000
 """A clock so far off is marked: seconds of its workers would be another's."""
@@ -31,6 +32,8 @@ FULL_PERCENT = 90
 FEW_FILES = 10_000
 """Open files are connections; so few end a large test early."""
 OPEN_KEYS_SHOWN = 10
+PEOPLE_SHOWN = 8
+"""Teams and projects that are named with a pool."""
 COMPARED = ("locust", "hatchery")
 """Versions that must be the same on all hosts of a run."""
 
@@ -296,7 +299,7 @@ class Card:
     slots_taken: int
     ids_leased: int
     who: list[str]
-    """Teams and projects that may use it, as far as the viewer may know; empty for one that is for all."""
+    """The first teams and projects that may use it, as far as the viewer may know; empty for one that is for all."""
     who_else: bool
     """There are others."""
 
@@ -334,7 +337,8 @@ def card(pool: WorkerPool, hosts: Sequence[Row], ids_leased: int, viewer: Viewer
     states = Counter(row.host.state for row in hosts)
     all_teams, all_projects = list(pool.teams.all()), list(pool.projects.all())
     named = [team.name for team in all_teams if viewer.is_admin or team.pk in viewer.teams]
-    named += [_name(row) for row in all_projects if viewer.is_admin or row.pk in viewer.projects]
+    named += [text_of(row) for row in all_projects if viewer.is_admin or row.pk in viewer.projects]
+    shown = named[:PEOPLE_SHOWN]
     return Card(
         pool=pool,
         hosts_all=len(hosts),
@@ -343,16 +347,11 @@ def card(pool: WorkerPool, hosts: Sequence[Row], ids_leased: int, viewer: Viewer
         slots_all=sum(row.host.slot_count for row in hosts if row.host.state == Standing.ACTIVE),
         slots_taken=sum(row.slots_taken for row in hosts),
         ids_leased=ids_leased,
-        who=[] if pool.is_for_all else named,
-        who_else=len(named) < len(all_teams) + len(all_projects),
+        who=[] if pool.is_for_all else shown,
+        who_else=len(shown) < len(all_teams) + len(all_projects),
     )
 
 
 def pool_span(pool: WorkerPool) -> Span | None:
     """All of a pool's IDs."""
     return None if pool.first_id is None or pool.last_id is None else Span(pool.first_id, pool.last_id)
-
-
-def _name(project: Project) -> str:
-    team: Team = project.team
-    return f"{team.name} / {project.name}"

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.pools import hosts, ranges
+from apps.pools import hosts, people, ranges
 from apps.pools.forms import FormatForm, HostForm, OptionsForm, PoolForm, told_in
 from apps.pools.models import Standing, WorkerHost, WorkerPool
 from apps.pools.ranges import Part
 from apps.teams.actors import Actor
-from apps.teams.models import Project
 
-ROWS_OF_LIST = 6
 TEXTS = {
     "name": _("Stands in addresses and commands: small letters, digits and hyphens."),
     "description": _("One line: what it is for, and where its hosts are."),
@@ -28,42 +26,43 @@ TEXTS = {
 }
 
 
-class ProjectsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Projects are told apart by their teams."""
+class Picker(NamedTuple):
+    """A field for a few of very many, none of which the page brings along but those that are chosen."""
 
-    def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.team.name} / {obj.name}"
-
-
-def projects_field() -> ProjectsField:
-    """Of all teams."""
-    return ProjectsField(
-        Project.objects.select_related("team").order_by("team__name", "name"),
-        label=_("Projects"),
-        required=False,
-        help_text=TEXTS["projects"],
-        widget=forms.SelectMultiple(attrs={"size": ROWS_OF_LIST}),
-    )
+    field: forms.BoundField
+    choices: list[people.Choice]
+    find: str
+    """What its search is called."""
 
 
 class PoolSettingsForm(OptionsForm):
     """A pool but for its IDs."""
 
-    projects = projects_field()
-
     class Meta(OptionsForm.Meta):
         help_texts = TEXTS
-        widgets = {"teams": forms.SelectMultiple(attrs={"size": ROWS_OF_LIST})}
+
+    def pickers(self) -> list[Picker]:
+        """Who may use it; two queries."""
+        return pickers(self)
 
 
 class PoolNewForm(PoolForm):
     """All of a pool."""
 
-    projects = projects_field()
-
     class Meta(PoolForm.Meta):
         help_texts = {**TEXTS, **FormatForm.Meta.help_texts}
-        widgets = PoolSettingsForm.Meta.widgets
+
+    def pickers(self) -> list[Picker]:
+        """Who may use it; two queries."""
+        return pickers(self)
+
+
+def pickers(form: OptionsForm) -> list[Picker]:
+    """Of the teams and the projects that are chosen in the form now."""
+    words = {"teams": _("Find a team"), "projects": _("Find a project")}
+    return [
+        Picker(form[kind], people.chosen(kind, form[kind].value() or []), str(word)) for kind, word in words.items()
+    ]
 
 
 class LabelsField(forms.CharField):

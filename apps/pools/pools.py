@@ -21,6 +21,8 @@ from apps.teams.models import Project, Team
 
 DESCRIPTION_CHARS = 200
 MAX_USERS_PER_WORKER = 100_000
+MOST_NAMED = 400
+"""Teams, and projects, that a pool is open to: a form has at most 1,000 fields."""
 FIRST_PORT, LAST_PORT = 1024, 65_535
 NEW = "new"
 """Where the page is that makes a pool: no pool can have this name."""
@@ -77,6 +79,10 @@ def check(*, options: Options, pool: WorkerPool | None = None) -> None:
     if not 1 <= options.users_per_worker <= MAX_USERS_PER_WORKER:
         raise _invalid("users_per_worker", _("Give a number from 1 to %(most)d.") % {"most": MAX_USERS_PER_WORKER})
     _check_ports(options.first_port, options.last_port)
+    for field, named in (("teams", options.teams), ("projects", options.projects)):
+        if len(named) > MOST_NAMED:
+            sentence = _("At most %(most)d are named one by one. Open it to whole teams, or to all.")
+            raise _invalid(field, sentence % {"most": MOST_NAMED})
 
 
 def _check_name(name: str, pool: WorkerPool | None) -> None:

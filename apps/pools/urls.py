@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.pools import edit_views, health, key_views, views
+from apps.pools.people import PLACES
 
 app_name = "pools"
 urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("pools/", views.pool_list, name="list"),
     path("pools/new/", edit_views.pool_new, name="new"),
+    *(path(f"pools/find/{kind}/", edit_views.find, {"kind": kind}, name=f"find_{kind}") for kind in PLACES),
     path("pools/<slug:name>/", views.pool_detail, name="detail"),
     path("pools/<slug:name>/settings/", edit_views.pool_settings, name="settings"),
     path("pools/<slug:name>/ids/", edit_views.pool_ids, name="ids"),

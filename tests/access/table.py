@@ -97,6 +97,8 @@ ROUTES: dict[str, Route] = {
     # --- pages of pools
     "pools/": route(get=logged_in),
     "pools/new/": route(get=own(ADMIN), post=own(ADMIN)),
+    "pools/find/teams/": route(get=own(ADMIN)),
+    "pools/find/projects/": route(get=own(ADMIN)),
     "pools/<slug:name>/": route(LAB_PAGE, get=of_pool()),
     "pools/<slug:name>/settings/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
     "pools/<slug:name>/ids/": route(LAB_PAGE, get=of_pool(ADMIN), post=of_pool(ADMIN)),
