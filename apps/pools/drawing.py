@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from apps.pools.allocation import Span
 
 # --- the last ten minutes of a host -----------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, MARGIN = 72.0, 20.0, 1.0
+WIDTH, HEIGHT, MARGIN = 72, 40, 2
+"""Of the box that a line is drawn in, whose numbers are whole: a page has very many of them."""
 WINDOW_SECONDS = 600
-BUCKETS = 36
+BUCKETS = 24
 GAP_SECONDS = 40
 """Without a report for so long, nothing was known: the line has a gap."""
 CPU, MEMORY, RECEIVED, SENT = 1, 2, 3, 4
@@ -64,15 +66,19 @@ def _buckets(points: Sequence[tuple[float, float]], end: float) -> list[tuple[fl
 
 
 def _path(points: Sequence[tuple[float, float]], end: float, top: float) -> str:
-    def place(at: float, value: float) -> str:
+    """Each point by its distance from the one before, which is shorter than where it is."""
+
+    def place(at: float, value: float) -> tuple[int, int]:
         x = MARGIN + (WIDTH - 2 * MARGIN) * (1 - (end - at) / WINDOW_SECONDS)
         y = MARGIN + (HEIGHT - 2 * MARGIN) * (1 - max(0.0, value) / top)
-        return f"{x:.1f} {y:.1f}"
+        return round(x), round(y)
 
-    parts = [f"M{place(*points[0])}"]
+    x, y = place(*points[0])
+    parts = [f"M{x} {y}l"]
     for (before, _value), point in pairwise(points):
-        parts.append(f"{'L' if point[0] - before <= GAP_SECONDS else 'M'}{place(*point)}")
-    return "".join(parts)
+        (old_x, old_y), (x, y) = (x, y), place(*point)
+        parts.append(f"{x - old_x} {y - old_y} " if point[0] - before <= GAP_SECONDS else f"M{x} {y}l")
+    return "".join(parts).replace("lM", "M").rstrip("l ").replace(" M", "M").replace(" -", "-")
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -84,6 +90,17 @@ def number(value: Any) -> float | None:
     """`value` if it is a finite number."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number else None
+
+
+# --- what is shown already --------------------------------------------------------------------------------------------
+
+TOKEN_BYTES = 4
+"""A page compares a few hundred with the ones of a moment ago."""
+
+
+def token(text: str) -> str:
+    """Stands for a text, so that it need not be sent to who has it."""
+    return hashlib.blake2b(text.encode(), digest_size=TOKEN_BYTES).hexdigest()
 
 
 # --- the IDs of a pool ------------------------------------------------------------------------------------------------

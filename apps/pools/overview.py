@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from apps.core.clock import db_now
 from apps.core.ids import is_uuid
@@ -34,6 +34,8 @@ FEW_FILES = 10_000
 OPEN_KEYS_SHOWN = 10
 PEOPLE_SHOWN = 8
 """Teams and projects that are named with a pool."""
+LOAD_FIELDS = ("report", "recent", "last_seen_at")
+"""What changes at every beat, and what only those cells of a row depend on that are sent again each time."""
 COMPARED = ("locust", "hatchery")
 """Versions that must be the same on all hosts of a run."""
 
@@ -84,6 +86,10 @@ class Row:
     runs: list[Share] = field(default_factory=list)
     odd_versions: tuple[str, ...] = ()
     """Which of its versions most hosts of the pool do not have."""
+    token: str = ""
+    """Stands for what the row shows besides its load."""
+    is_known: bool = False
+    """The page that asks shows that already."""
 
     @property
     def ref(self) -> str:
@@ -194,10 +200,20 @@ class Event:
         return cls(event.at, state_word(event.state), sentence, event.by)
 
 
-def rows(hosts: Sequence[WorkerHost], viewer: Viewer) -> list[Row]:
-    """All hosts of a pool, or one of them; one query. Versions are compared among these."""
+def rows(hosts: Sequence[WorkerHost], viewer: Viewer, have: Collection[str] = ()) -> list[Row]:
+    """All hosts of a pool, or one of them; one query. Versions are compared among these. `have`: tokens of what is
+    shown already."""
     runs, usual = usage.shares(hosts, viewer), _usual_versions(hosts)
-    return [Row(host, runs.get(host.pk, []), _odd(host, usual)) for host in hosts]
+    made = [Row(host, runs.get(host.pk, []), _odd(host, usual)) for host in hosts]
+    tokens = [_token(row, viewer) for row in made]
+    return [replace(row, token=token, is_known=token in have) for row, token in zip(made, tokens, strict=True)]
+
+
+def _token(row: Row, viewer: Viewer) -> str:
+    host, pool = row.host, row.host.pool
+    fields = [getattr(host, field.attname) for field in host._meta.concrete_fields if field.name not in LOAD_FIELDS]
+    of_pool = [pool.name, pool.id_prefix, pool.id_width, pool.has_ids]
+    return drawing.token(repr([fields, of_pool, row.runs, row.odd_versions, row.ids, viewer.is_admin, get_language()]))
 
 
 def hosts_of(pool: WorkerPool) -> list[WorkerHost]:
@@ -287,6 +303,15 @@ def open_keys(pool: WorkerPool) -> list[Key]:
 
 
 @dataclass(frozen=True, slots=True)
+class People:
+    """Who may use a pool."""
+
+    names: list[str]
+    """The first teams and projects, as far as the viewer may know; empty for a pool that is for all."""
+    are_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A pool in the list, and the figures at the head of its own page."""
 
@@ -298,10 +323,7 @@ class Card:
     """Of hosts that take work."""
     slots_taken: int
     ids_leased: int
-    who: list[str]
-    """The first teams and projects that may use it, as far as the viewer may know; empty for one that is for all."""
-    who_else: bool
-    """There are others."""
+    people: People
 
     @property
     def ids_all(self) -> int:
@@ -333,12 +355,8 @@ def cards(pools: Sequence[WorkerPool], viewer: Viewer) -> list[Card]:
 
 
 def card(pool: WorkerPool, hosts: Sequence[Row], ids_leased: int, viewer: Viewer) -> Card:
-    """The figures of a pool."""
+    """The figures of a pool `with_people`."""
     states = Counter(row.host.state for row in hosts)
-    all_teams, all_projects = list(pool.teams.all()), list(pool.projects.all())
-    named = [team.name for team in all_teams if viewer.is_admin or team.pk in viewer.teams]
-    named += [text_of(row) for row in all_projects if viewer.is_admin or row.pk in viewer.projects]
-    shown = named[:PEOPLE_SHOWN]
     return Card(
         pool=pool,
         hosts_all=len(hosts),
@@ -347,9 +365,19 @@ def card(pool: WorkerPool, hosts: Sequence[Row], ids_leased: int, viewer: Viewer
         slots_all=sum(row.host.slot_count for row in hosts if row.host.state == Standing.ACTIVE),
         slots_taken=sum(row.slots_taken for row in hosts),
         ids_leased=ids_leased,
-        who=[] if pool.is_for_all else shown,
-        who_else=len(shown) < len(all_teams) + len(all_projects),
+        people=people(pool, viewer),
     )
+
+
+def people(pool: WorkerPool, viewer: Viewer) -> People:
+    """Of a pool `with_people`, or in two queries."""
+    if pool.is_for_all:
+        return People([], are_more=False)
+    teams, projects = list(pool.teams.all()), list(pool.projects.all())
+    named = [text_of(row) for row in teams if viewer.is_admin or row.pk in viewer.teams]
+    named += [text_of(row) for row in projects if viewer.is_admin or row.pk in viewer.projects]
+    shown = named[:PEOPLE_SHOWN]
+    return People(shown, are_more=len(shown) < len(teams) + len(projects))
 
 
 def pool_span(pool: WorkerPool) -> Span | None:

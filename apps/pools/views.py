@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apps.pools import access, overview
-from apps.pools.bar import bar
+from apps.pools import access, drawing, overview
+from apps.pools.bar import Bar, bar
 from apps.pools.edit_views import host_form, save_host
 from apps.pools.models import OFFLINE, Standing, WorkerHost, WorkerPool
 from apps.pools.overview import Filters
@@ -25,6 +26,8 @@ from apps.teams.pages import PageRequest
 POOLS_A_PAGE = 50
 HOSTS_A_PAGE = 200
 EVENTS_SHOWN = 50
+MOST_HAVE_CHARS = 4_000
+"""Of the tokens that a page sends: of all its hosts, and more than its address may have at many proxies."""
 LIVE = "live"
 """`?part=live` answers only the part of a page that changes by itself."""
 
@@ -48,21 +51,24 @@ def pool_detail(request: PageRequest, name: str) -> HttpResponse:
     """A pool's IDs and hosts."""
     pool, viewer = access.get_pool(request.actor, name), Viewer.of(request.actor)
     context = _pool_context(request, pool, viewer)
-    if viewer.is_admin and request.GET.get("part") != LIVE:
-        context["keys"] = overview.open_keys(pool)
+    if request.GET.get("part") != LIVE:
+        context["people"] = overview.people(pool, viewer)
+        context["keys"] = overview.open_keys(pool) if viewer.is_admin else []
     return _render(request, "pools/detail", context)
 
 
 def _pool_context(request: PageRequest, pool: WorkerPool, viewer: Viewer) -> dict[str, Any]:
+    """All but what stands at the head of the page, which the live part does not have."""
     hosts, filters = overview.hosts_of(pool), Filters.read(request.GET)
-    rows = overview.rows(hosts, viewer)
+    have = frozenset(request.GET.get("have", "")[:MOST_HAVE_CHARS].split("."))
+    rows = overview.rows(hosts, viewer, have)
     ids = bar(pool, viewer)
     fitting = [row for row in rows if filters.fit(row.host)]
     page = Paginator(fitting, HOSTS_A_PAGE).get_page(request.GET.get("page"))
     return {
         "pool": pool,
-        "card": overview.card(pool, rows, ids.leased, viewer),
-        "bar": ids,
+        "ids": _ids_piece(pool, ids, viewer, have),
+        "hosts_all": len(hosts),
         "page": page,
         "rows": list(page),
         "filters": filters,
@@ -70,6 +76,22 @@ def _pool_context(request: PageRequest, pool: WorkerPool, viewer: Viewer) -> dic
         "labels": sorted({label for host in hosts for label in overview.labels_of(host)}),
         "viewer": viewer,
     }
+
+
+class Piece(NamedTuple):
+    """A part of the page that changes seldom, and is large."""
+
+    html: str
+    token: str
+    is_known: bool
+    """The page that asks shows it already."""
+
+
+def _ids_piece(pool: WorkerPool, ids: Bar, viewer: Viewer, have: frozenset[str]) -> Piece:
+    ends = {"first_id": pool.id_text(pool.first_id or 0), "last_id": pool.id_text(pool.last_id or 0)}
+    html = render_to_string("pools/_ids.html", {"pool": pool, "bar": ids, "viewer": viewer, **ends})
+    token = drawing.token(html)
+    return Piece(html, token, token in have)
 
 
 @login_required

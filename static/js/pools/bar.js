@@ -46,7 +46,7 @@ export class IdBar {
     const piece = pieces[at];
     this.at = piece ? at : -1;
     for (const other of pieces) other.classList.toggle("is-chosen", other === piece);
-    const text = piece?.dataset.piece ?? this.said.dataset.hint;
+    const text = piece?.textContent ?? this.said.dataset.hint;
     if (this.said.textContent !== text) this.said.textContent = text;
   }
 }

@@ -39,10 +39,11 @@ export class Live {
   /** Whether the portal answered. */
   async #ask() {
     try {
-      const answer = await fetch(liveAddress(location.href), {
+      const answer = await fetch(liveAddress(location.href, this.merger.tokens), {
         redirect: "error", // not the login page
         signal: AbortSignal.timeout(ANSWER_MS),
       });
+      if (answer.status === 404) location.reload(); // deleted, moved, or called otherwise: let the portal say it
       if (!answer.ok) return false;
       this.merger.merge(await answer.text());
       return true;
@@ -60,10 +61,11 @@ export class Live {
   }
 }
 
-/** Where only the live part of a page is, with the page's own filters. */
-export function liveAddress(page) {
+/** Where only the live part of a page is, with the page's own filters; without what has one of these tokens. */
+export function liveAddress(page, tokens = []) {
   const address = new URL(page);
   address.hash = "";
   address.searchParams.set("part", "live");
+  if (tokens.length) address.searchParams.set("have", tokens.join("."));
   return address.href;
 }

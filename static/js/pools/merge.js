@@ -25,13 +25,29 @@ export class Merger {
     this.noted = false;
   }
 
+  /** What stands here besides what changes all the time; the server leaves it out as long as it is the same. */
+  get tokens() {
+    return [...this.page.querySelectorAll("[data-token]")].map((element) => element.dataset.token);
+  }
+
   /** @param {string} html the live part, as the server wrote it */
   merge(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html").body;
     if (!sameKeys(partsOf(this.page), partsOf(fresh))) return this.#reload(fresh);
     for (const [key, rows] of listsOf(fresh)) this.#mergeRows(listsOf(this.page).get(key), rows);
+    if (!this.#takeTokens(fresh)) return this.#reload(fresh);
     const shown = partsOf(this.page);
     for (const [key, part] of partsOf(fresh)) this.#mergePart(key, shown.get(key), part);
+  }
+
+  /** Of what came as a whole; false when it has other parts than what is shown in its place. */
+  #takeTokens(fresh) {
+    for (const whole of fresh.querySelectorAll("[data-token]")) {
+      const shown = this.page.querySelector(`[data-key="${CSS.escape(whole.dataset.key)}"]`);
+      if (!shown || namesIn(shown) !== namesIn(whole)) return false;
+      shown.dataset.token = whole.dataset.token;
+    }
+    return true;
   }
 
   /** Other parts than before, as when the first host came: this page is another one now. */
@@ -65,6 +81,7 @@ export class Merger {
   }
 }
 
+const namesIn = (root) => [...root.querySelectorAll("[data-live]")].map((part) => part.dataset.live).join();
 const byName = (found, name) => new Map([...found].map((element) => [element.getAttribute(name), element]));
 const listsOf = (root) => byName(root.querySelectorAll("[data-live-rows]"), "data-live-rows");
 const rowsOf = (list) => byName(list.querySelectorAll(":scope > [data-key]"), "data-key");
