@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -61,8 +62,8 @@ def _pool(name: str, host_name: str, machine: str) -> WorkerPool:
     """Where the host belongs. Locked, so that of two machines with one name that come at once, the second meets the
     first."""
     known = WorkerHost.objects.filter(name=host_name, machine=machine).values("pool_id").first()
-    wanted = {"pk": known["pool_id"]} if known else {"name": name}
-    pool = WorkerPool.objects.select_for_update().filter(**wanted).first()
+    wanted = Q(pk=known["pool_id"]) if known else Q(name=name)
+    pool = WorkerPool.objects.select_for_update().filter(wanted).first()
     if pool is None:
         raise Refused(_("There is no pool “%(pool)s”. If it has another name now, start with that.") % {"pool": name})
     return pool

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -341,7 +341,11 @@ class Card:
 
 def with_people(pools: QuerySet[WorkerPool]) -> QuerySet[WorkerPool]:
     """With the teams and projects that may use them; two more queries."""
-    return pools.prefetch_related("teams", Prefetch("projects", Project.objects.select_related("team")))
+    return pools.prefetch_related(*_people())
+
+
+def _people() -> tuple[str, Prefetch[str]]:
+    return "teams", Prefetch("projects", Project.objects.select_related("team"))
 
 
 def cards(pools: Sequence[WorkerPool], viewer: Viewer) -> list[Card]:
@@ -373,6 +377,7 @@ def people(pool: WorkerPool, viewer: Viewer) -> People:
     """Of a pool `with_people`, or in two queries."""
     if pool.is_for_all:
         return People([], are_more=False)
+    prefetch_related_objects([pool], *_people())
     teams, projects = list(pool.teams.all()), list(pool.projects.all())
     named = [text_of(row) for row in teams if viewer.is_admin or row.pk in viewer.teams]
     named += [text_of(row) for row in projects if viewer.is_admin or row.pk in viewer.projects]

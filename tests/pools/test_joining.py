@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.core.clock import db_now
 from apps.core.errors import Conflict, Invalid
-from apps.pools import keys
+from apps.pools import hosts, keys, pools
 from apps.pools.joining import JOINED_BY_KEY, is_alive, machine_id, register
 from apps.pools.keys import KEY_HOURS, Refused, digest_of
 from apps.pools.models import HostEvent, JoinKey, Runner, Standing, WorkerHost, WorkerPool
@@ -104,11 +104,37 @@ def test_a_host_that_waits_comes_in_when_its_pool_opens(closed: WorkerPool) -> N
     assert host_of(register("lab", "box", "box-1", HERE)).state == "active"
 
 
-def test_a_host_of_another_pool_is_refused_by_its_name(pool: WorkerPool, closed: WorkerPool) -> None:
+def test_a_name_of_another_pool_is_refused_to_another_machine(pool: WorkerPool, closed: WorkerPool) -> None:
     register("local", "box", "box-1", HERE)
+    fall_silent()
     with pytest.raises(Refused, match="belongs to the pool “local”"):
-        register("lab", "box", "box-1", HERE)
-    assert WorkerHost.objects.get().pool == pool
+        register("lab", "box", "box-1", ELSEWHERE)
+    assert (WorkerHost.objects.get().pool, WorkerHost.objects.get().machine) == (pool, HERE)
+
+
+@pytest.mark.parametrize("what", ["moved", "pool renamed", "other --pool"])
+def test_a_machine_comes_back_to_the_pool_where_the_portal_has_it(
+    pool: WorkerPool, closed: WorkerPool, by: Actor, what: str
+) -> None:
+    register("lab", "box", "box-1", HERE)
+    host = WorkerHost.objects.select_related("pool").get()
+    hosts.approve(host=host, by=by)
+    match what:
+        case "moved":
+            hosts.move(host=host, to=pool, by=by)
+        case "pool renamed":
+            pools.change(pool=closed, options=pools.Options(name="den"), by=by)
+    again = host_of(register("local" if what == "other --pool" else "lab", "box", "box-1", HERE))
+    assert (again.pk, again.standing) == (host.pk, Standing.ACTIVE)
+    assert again.pool.name == {"moved": "local", "pool renamed": "den", "other --pool": "lab"}[what]
+
+
+def test_a_new_host_is_told_that_its_pool_may_have_another_name(closed: WorkerPool, by: Actor) -> None:
+    _key, secret = keys.make(closed, "box", by)
+    pools.change(pool=closed, options=pools.Options(name="den"), by=by)
+    with pytest.raises(Refused, match=r"no pool “lab”\. If it has another name now, start with that"):
+        register("lab", "box", "box-1", HERE, secret)
+    assert host_of(register("den", "box", "box-1", HERE, secret)).state == "active"
 
 
 def test_a_host_from_before_there_were_machines_takes_the_first_that_comes(closed: WorkerPool) -> None:
@@ -249,6 +275,7 @@ def test_a_used_key_brings_nobody_in_again(closed: WorkerPool, by: Actor) -> Non
     [
         ("unknown", "not known"),
         ("expired", "expired at"),
+        ("revoked", "was revoked at"),
         ("of another host", "is for the host “other” of the pool “lab”"),
         ("of another pool", "is for the host “box” of the pool “local”"),
     ],
@@ -261,6 +288,8 @@ def test_a_wrong_key_is_refused_and_makes_no_host(
     )
     if what == "unknown":
         secret = "htj_guess"
+    if what == "revoked":
+        keys.revoke(key=JoinKey.objects.get(), by=by)
     if what == "expired":
         JoinKey.objects.update(expires_at=db_now())
     with pytest.raises(Refused, match=said):
@@ -273,6 +302,24 @@ def test_a_wrong_key_is_refused_and_makes_no_host(
 def test_a_wrong_key_is_refused_where_none_was_needed(pool: WorkerPool) -> None:
     with pytest.raises(Refused, match="not known"):
         register("local", "box", "box-1", HERE, "htj_guess")
+
+
+def test_a_key_is_revoked_once_and_that_is_written_down(closed: WorkerPool, by: Actor) -> None:
+    key, _secret = keys.make(closed, "box", by)
+    first = keys.revoke(key=key, by=by).revoked_at
+    assert keys.revoke(key=key, by=by).revoked_at == first
+    assert [row.action for row in AuditEvent.objects.order_by("id")] == ["join_key.create", "join_key.revoke"]
+    assert AuditEvent.objects.get(action="join_key.revoke").details == {"pool": "lab", "host": "box"}
+    assert JoinKey.objects.get().state(db_now()) == "revoked"
+
+
+def test_a_used_key_is_not_revoked(closed: WorkerPool, by: Actor) -> None:
+    key, secret = keys.make(closed, "box", by)
+    register("lab", "box", "box-1", HERE, secret)
+    with pytest.raises(Conflict, match="remove the host “box”") as refused:
+        keys.revoke(key=key, by=by)
+    assert refused.value.code == "key_used"
+    assert JoinKey.objects.get().state(db_now()) == "used" and not AuditEvent.objects.filter(action="join_key.revoke")
 
 
 def test_who_made_a_key_stands_in_the_audit_log_and_the_secret_does_not(closed: WorkerPool, by: Actor) -> None:

@@ -189,10 +189,11 @@ def test_without_the_default_it_takes_the_first(pool: WorkerPool, lab: WorkerPoo
 def test_a_pool_for_others_is_none(shop: Project, ref: str) -> None:
     factories.PoolFactory.create(name="secret", is_for_all=False)
     told = refusal(lambda: pools.pool_for(project=shop, ref=ref), Invalid)
-    assert told == ("no_pool", ["pool"], "There is no such pool.")
+    assert told == ("no_pool", ["pool"], "There is no such pool, or it is not open to this project.")
 
 
 def test_without_any_pool_it_says_so(shop: Project) -> None:
     WorkerPool.objects.all().delete()
     told = refusal(lambda: pools.pool_for(project=shop), Invalid)
-    assert told == ("no_pool", ["pool"], "There is no worker pool to run on.")
+    sentence = "No worker pool is open to this project. The portal's admin opens one on the settings of a pool."
+    assert told == ("no_pool", ["pool"], sentence)

@@ -16,8 +16,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import Error, InterfaceError, OperationalError, connections
 from django.utils import timezone
+from rq import Queue
 
 from apps.core.queue import EXECUTE_RUN, EXECUTE_WORKERS, Ring, host_queue, pool_queue, ring
+from apps.pools import hosts
 from apps.pools import runner as module
 from apps.pools.joining import register
 from apps.pools.models import OFFLINE, Runner, Standing, WorkerHost, WorkerPool
@@ -25,8 +27,10 @@ from apps.pools.pulse import RECENT_SAMPLES
 from apps.pools.runner import PENDING_SECONDS, RunnerWorker
 from apps.pools.telemetry import Gauge, Report
 from apps.pools.watch import mark_silent
+from apps.runs.states import State
+from apps.teams.actors import Actor
 from tests.e2e.stack import wait_for
-from tests.factories import PoolFactory
+from tests.factories import HostFactory, PoolFactory, RunFactory, RunWorkerFactory
 from tests.redis import Server, no_redis, redis_server, redis_url  # noqa: F401 # fixtures
 
 pytestmark = [
@@ -101,6 +105,10 @@ def sleep(*ids: str) -> None:
 
 def hold(worker: RunnerWorker, name: str = EXECUTE_RUN, number: int = 0) -> None:
     worker._holders.start(Ring(name, sleep, (run_id(number),)))
+
+
+def bell() -> Queue:
+    return pool_queue(WorkerPool.objects.get(name="local").pk)
 
 
 def listens_to(worker: RunnerWorker) -> list[str]:
@@ -242,7 +250,7 @@ def test_its_hosts_queue_comes_before_its_pools(worker: Make, runner: Runner) ->
     made = worker()
     assert listens_to(made) == []  # before it has looked
     beat_now(made)
-    assert listens_to(made) == [f"host-{runner.host_id}", "pool-local"]
+    assert listens_to(made) == [f"host-{runner.host_id}", f"pool-{runner.host.pool_id}"]
 
 
 @pytest.mark.parametrize("standing", [Standing.PENDING, Standing.DRAINING])
@@ -251,9 +259,9 @@ def test_a_host_that_must_not_take_anything_does_not_listen(worker: Make, standi
     WorkerHost.objects.update(standing=standing)
     beat_now(made)
     assert listens_to(made) == []
-    ring(pool_queue("local"), run_id=run_id(), attempt=1)
+    ring(bell(), run_id=run_id(), attempt=1)
     made.turn()
-    assert pool_queue("local").job_ids == [f"run-{run_id()}-1"]
+    assert bell().job_ids == [f"run-{run_id()}-1"]
 
 
 def test_approval_takes_effect_within_two_seconds(worker: Make) -> None:
@@ -271,9 +279,25 @@ def test_approval_takes_effect_within_two_seconds(worker: Make) -> None:
 
 def test_it_serves_the_pool_that_its_host_is_moved_to(worker: Make, runner: Runner) -> None:
     made = worker()
-    WorkerHost.objects.update(pool=PoolFactory.create(name="lab"))
     beat_now(made)
-    assert listens_to(made) == [f"host-{runner.host_id}", "pool-lab"]
+    made._introduce()
+    lab, old = PoolFactory.create(name="lab"), runner.host.pool_id
+    hosts.move(host=runner.host, to=lab, by=Actor(system="test"))
+    beat_now(made)
+    assert listens_to(made) == [f"host-{runner.host_id}", f"pool-{lab.pk}"]
+    listed = {pool: made.connection.smembers(f"rq:workers:pool-{pool}") for pool in (old, lab.pk)}
+    assert listed == {old: set(), lab.pk: {made.key.encode()}}
+    assert made.connection.hget(made.key, "queues") == f"host-{runner.host_id},pool-{lab.pk}".encode()
+
+
+def test_a_pool_that_gets_another_name_keeps_its_bell(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.jobs.execute_run", sleep)
+    made = worker()
+    beat_now(made)
+    ring(bell(), run_id=run_id(), attempt=1)
+    WorkerPool.objects.filter(name="local").update(name="den")
+    made.turn()
+    assert made._holders.run_ids() == {run_id()}
 
 
 def test_a_host_takes_no_more_runs_than_it_has_slots(worker: Make, runner: Runner) -> None:
@@ -281,10 +305,33 @@ def test_a_host_takes_no_more_runs_than_it_has_slots(worker: Make, runner: Runne
     made = worker()
     beat_now(made)
     hold(made, number=1)
-    hold(made, EXECUTE_WORKERS, number=2)
     assert len(listens_to(made)) == 2
-    hold(made, number=3)
+    hold(made, EXECUTE_WORKERS, number=2)
     assert listens_to(made) == [f"host-{runner.host_id}"]
+
+
+def test_a_run_has_as_many_slots_as_the_database_gave_it_here(worker: Make, runner: Runner) -> None:
+    """One that is led from here while its Locust is elsewhere has none: this host would be idle."""
+    WorkerHost.objects.update(slots=2)
+    here, elsewhere = WorkerHost.objects.get(), HostFactory.create(name="elsewhere")
+    led, owned = RunFactory.create(state=State.RUNNING, workers=2), RunFactory.create(state=State.RUNNING, workers=2)
+    for index in range(2):
+        RunWorkerFactory.create(run=led, index=index, host=elsewhere)
+        RunWorkerFactory.create(run=owned, index=index, host=here)
+    made = worker()
+    made._holders.start(Ring(EXECUTE_RUN, sleep, (str(led.pk),)))
+    made._holders.start(Ring(EXECUTE_RUN, sleep, (run_id(1),)))
+    assert made._pulse.slots_of(made._holders.run_ids()) == 2  # nothing is known of them yet
+    beat_now(made)
+    assert made._pulse.slots_of(made._holders.run_ids()) == 1 and len(listens_to(made)) == 2
+    assert WorkerHost.objects.get(pk=here.pk).report["slots_free"] == 1
+    made._holders.start(Ring(EXECUTE_WORKERS, sleep, (str(owned.pk), str(here.pk))))
+    beat_now(made)
+    assert made._pulse.slots_of(made._holders.run_ids()) == 3
+    assert listens_to(made) == [f"host-{runner.host_id}"]
+    owned.worker_rows.filter(index=1).update(ended_at=timezone.now())
+    beat_now(made)
+    assert made._pulse.slots_of({str(owned.pk)}) == 1
 
 
 def test_a_host_that_is_full_does_not_listen(worker: Make) -> None:
@@ -312,7 +359,7 @@ def test_a_runner_whose_host_was_removed_leaves_when_nothing_is_in_hand(worker: 
 
 def test_a_job_goes_on_in_a_process_of_its_own(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.jobs.execute_run", sleep)
-    queue = pool_queue("local")
+    queue = bell()
     made = worker()
     began = time.monotonic()
     for number in range(3):
@@ -328,11 +375,11 @@ def test_a_holder_that_has_ended_makes_room(worker: Make, monkeypatch: pytest.Mo
     WorkerHost.objects.update(slots=1)
     made = worker()
     for number in range(3):
-        ring(pool_queue("local"), run_id=run_id(number), attempt=1)
+        ring(bell(), run_id=run_id(number), attempt=1)
     until = time.monotonic() + 10
-    while pool_queue("local").job_ids and time.monotonic() < until:
+    while bell().job_ids and time.monotonic() < until:
         made.turn()
-    assert pool_queue("local").job_ids == []
+    assert bell().job_ids == []
 
 
 def test_no_process_to_be_had_is_no_reason_to_leave(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +387,7 @@ def test_no_process_to_be_had_is_no_reason_to_leave(worker: Make, monkeypatch: p
         raise BlockingIOError("Resource temporarily unavailable")
 
     made = worker()
-    ring(pool_queue("local"), run_id=run_id(), attempt=1)
+    ring(bell(), run_id=run_id(), attempt=1)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fork", fail)
         made.turn()
@@ -385,7 +432,7 @@ NONSENSE: dict[str, dict[str, Any]] = {
 
 
 def test_nonsense_in_the_queue_costs_no_runner(worker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = pool_queue("local")
+    queue = bell()
     for name, fields in NONSENSE.items():
         whole: dict[Any, Any] = {"created_at": "2026-01-01T00:00:00.000000Z", "origin": queue.name, "status": "queued"}
         queue.connection.hset(f"rq:job:{name}", mapping=whole | {"timeout": "-1", "data": b"[]"} | fields)
@@ -403,7 +450,7 @@ def test_nonsense_in_the_queue_costs_no_runner(worker: Make, monkeypatch: pytest
 
 
 def test_a_queue_that_is_none_costs_no_runner(worker: Make) -> None:
-    queue = pool_queue("local")
+    queue = bell()
     queue.connection.set(queue.key, "no list")
     made = worker()
     made.turn()
@@ -434,7 +481,7 @@ def test_redis_may_leave_and_come_back_empty(
     beat_now(made)
     assert made.connection.hget(made.key, "state") == b"busy"
     assert made.key.encode() in made.connection.smembers("rq:workers")
-    ring(pool_queue("local"), run_id=run_id(2), attempt=1)
+    ring(bell(), run_id=run_id(2), attempt=1)
     made.turn()
     assert len(made._holders) == 2
 
@@ -536,7 +583,7 @@ def test_it_leaves_when_its_last_holder_has_ended(worker: Make) -> None:
 
 
 def test_a_ring_that_comes_while_it_leaves_is_for_another(worker: Make) -> None:
-    queue = pool_queue("local")
+    queue = bell()
     ring(queue, run_id=run_id(), attempt=1)
     made = worker()
     taken = queue.connection.lpop(queue.key)
@@ -550,7 +597,7 @@ def test_a_ring_that_comes_while_it_leaves_is_for_another(worker: Make) -> None:
 def test_its_hosts_bell_is_heard(worker: Make, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.jobs.execute_run", sleep)
     ring(host_queue(runner.host_id), run_id=run_id(1), attempt=1)
-    ring(pool_queue("local"), run_id=run_id(2), attempt=1)
+    ring(bell(), run_id=run_id(2), attempt=1)
     made = worker()
     made.turn()
     assert made._holders.run_ids() == {run_id(1)}

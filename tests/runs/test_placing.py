@@ -88,6 +88,17 @@ def test_workers_go_to_all_hosts_and_users_to_all_workers(a: WorkerHost, b: Work
     assert {lease.run_label for lease in IdLease.objects.all()} == {f"#{run.number} {run.scenario.name}"}
 
 
+def test_a_host_that_was_moved_takes_nothing_of_its_old_pool(lab: WorkerPool, pool: WorkerPool) -> None:
+    """Its runner listens to the old bell until it has looked."""
+    moved = host_of(pool, "a")
+    for workers in (1, 2):
+        run = queued(lab, workers=workers)
+        host_of(lab, f"b{workers}", workers * 100, workers * 100 + 99)
+        assert take(run.pk, runner="r", host=moved) is None
+        run.refresh_from_db()
+        assert (run.state, run.waits_for, run.worker_rows.count()) == (State.QUEUED, "", 0)
+
+
 def test_without_ids_users_are_numbered_within_the_run(pool: WorkerPool) -> None:
     host = host_of(pool, "a", slots=3)
     for _ in range(2):

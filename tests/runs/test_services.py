@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
+from rq import Queue
 
 from apps.core.errors import Conflict, Invalid
 from apps.core.queue import pool_queue
@@ -27,7 +28,7 @@ from apps.scenarios import data_services
 from apps.scenarios.models import Scenario, ScenarioVersion
 from apps.teams.actors import Actor
 from apps.teams.models import AuditEvent
-from tests.factories import RunFactory
+from tests.factories import PoolFactory, RunFactory
 from tests.redis import Server
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool", "version")]
@@ -97,6 +98,26 @@ def test_it_refuses_a_script_that_is_too_large(scenario: Scenario, by: Actor) ->
     with pytest.raises(Invalid) as refused:
         services.start(scenario=scenario, version=script, by=by)
     assert (refused.value.code, list(refused.value.fields)) == ("too_large", ["locustfile"])
+
+
+def test_it_goes_to_the_default_pool_or_the_first_that_is_open_to_the_project(
+    scenario: Scenario, by: Actor, pool: WorkerPool
+) -> None:
+    WorkerPool.objects.update(is_for_all=False)
+    for name in ("b", "a", "closed"):
+        PoolFactory.create(name=name, is_for_all=name != "closed")
+    assert services.start(scenario=scenario, by=by).pool.name == "a"
+    pool.projects.add(scenario.project)
+    assert services.start(scenario=scenario, by=by).pool == pool
+
+
+def test_it_needs_a_pool_that_is_open_to_the_project(scenario: Scenario, by: Actor, pool: WorkerPool) -> None:
+    WorkerPool.objects.update(is_for_all=False)
+    with pytest.raises(Invalid) as refused:
+        services.start(scenario=scenario, by=by)
+    sentence = "No worker pool is open to this project. The portal's admin opens one on the settings of a pool."
+    assert (refused.value.code, refused.value.fields) == ("no_pool", {"pool": [sentence]})
+    assert not Run.objects.exists()
 
 
 def test_it_needs_a_script_and_a_pool(scenario: Scenario, by: Actor) -> None:
@@ -232,10 +253,14 @@ def test_it_refuses_a_bad_note(by: Actor, text: str) -> None:
 # --- the doorbell -------------------------------------------------------------------------------------------------
 
 
+def bell() -> Queue:
+    return pool_queue(WorkerPool.objects.get(name="local").pk)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("redis_url")
 def test_it_rings_only_after_the_commit(scenario: Scenario, by: Actor) -> None:
-    queue = pool_queue("local")
+    queue = bell()
     with transaction.atomic():
         run = services.start(scenario=scenario, by=by)
         assert queue.job_ids == []
@@ -248,14 +273,14 @@ def test_it_rings_only_after_the_commit(scenario: Scenario, by: Actor) -> None:
 def test_it_does_not_ring_while_it_rings() -> None:
     run = RunFactory.create()
     assert [services.ring_doorbell(run.pk) for _ in range(3)] == [True] * 3
-    assert len(pool_queue("local").job_ids) == 1
+    assert len(bell().job_ids) == 1
 
 
 @pytest.mark.usefixtures("redis_url")
 def test_it_rings_again_for_a_ring_that_died_with_its_runner() -> None:
     run = RunFactory.create()
     services.ring_doorbell(run.pk)
-    queue = pool_queue("local")
+    queue = bell()
     queue.connection.lpop(queue.key)
     services.ring_doorbell(run.pk)
     assert queue.job_ids == [f"run-{run.pk}-2"]
@@ -265,7 +290,7 @@ def test_it_rings_again_for_a_ring_that_died_with_its_runner() -> None:
 def test_it_does_not_ring_for_a_run_that_does_not_wait() -> None:
     run = RunFactory.create(state=State.RUNNING)
     assert services.ring_doorbell(run.pk)
-    assert pool_queue("local").job_ids == []
+    assert bell().job_ids == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -278,6 +303,6 @@ def test_a_run_is_queued_without_redis_and_the_keeper_rings_later(
     settings.RQ_QUEUES = {"default": {**settings.RQ_QUEUES["default"], "URL": redis_server.url}}
     redis_server.flush()
     ring_waiting(timezone.now())
-    assert pool_queue("local").job_ids == []  # it has been tried just now
+    assert bell().job_ids == []  # it has been tried just now
     ring_waiting(timezone.now() + timedelta(seconds=11))
-    assert pool_queue("local").job_ids == [f"run-{run.pk}-2"]
+    assert bell().job_ids == [f"run-{run.pk}-2"]

@@ -14,7 +14,8 @@ from django.db import connections
 
 from apps.core.alive import add_argument, first_sign
 from apps.core.queue import EXECUTE_RUN
-from apps.pools.joining import Refused, machine_id, register
+from apps.pools.joining import machine_id, register
+from apps.pools.keys import Refused
 from apps.pools.models import LOCAL
 from apps.pools.runner import RunnerWorker
 
