@@ -113,12 +113,12 @@ class PoolSplit(APIView):
         """Split IDs evenly over the slots of hosts, or see what that would give. For the portal's admin."""
         pool = access.get_pool(actor_of(request), ref, to_change=True)
         given = valid(SplitNew, request)
-        is_preview = given.pop("preview")
+        is_preview, as_seen = given.pop("preview"), given.pop("seen", None)
         chosen = _hosts_of(pool, given.pop("hosts", None))
         if is_preview:
             parts = ranges.preview_split(pool=pool, **given, hosts=chosen)
         else:
-            parts = ranges.split_evenly(pool=pool, **given, hosts=chosen, by=actor_of(request))
+            parts = ranges.split_evenly(pool=pool, **given, hosts=chosen, as_seen=as_seen, by=actor_of(request))
         return Response(presentation.split(pool, parts, is_preview=is_preview))
 
 

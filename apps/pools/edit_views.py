@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import HatcheryError
-from apps.pools import access, hosts, overview, people, pools
+from apps.pools import access, hosts, overview, people, pools, ranges
 from apps.pools.forms import FormatForm, told_in
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.pools.page_forms import HostPageForm, MoveForm, PoolNewForm, PoolSettingsForm, SplitForm
@@ -115,12 +115,11 @@ def pool_split(request: PageRequest, name: str) -> HttpResponse:
     form = SplitForm(asked if "first" in asked else None, pool=pool)
     parts = form.preview()
     if request.method == "POST" and parts:
-        if form.seen(parts) != request.POST.get("seen"):
-            messages.warning(request, _("The hosts have changed since. Look again before you give them the IDs."))
-        elif form.is_split(by=request.actor):
+        if form.is_split(as_seen=request.POST.get("seen", ""), by=request.actor):
             messages.success(request, _("The IDs are split over %(count)d slots.") % {"count": len(parts)})
             return redirect("pools:detail", pool.name)
-    context = {"pool": pool, "form": form, "parts": parts, "rows": form.rows(parts), "seen": form.seen(parts)}
+        parts = form.preview_again() if not form.has_field_errors else []
+    context = {"pool": pool, "form": form, "parts": parts, "rows": form.rows(parts), "seen": ranges.seen(parts)}
     context["choices"] = form.choices()
     return render_pool(request, "pools/split.html", context)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.translation import gettext_lazy as _
 
 from apps.pools import hosts, people, ranges
@@ -187,16 +187,24 @@ class SplitForm(forms.Form):
 
     def preview(self) -> list[Part]:
         """What each slot would get; none for a form that did not come, or is refused."""
+        return self.preview_again() if self.is_bound and self.is_valid() else []
+
+    def preview_again(self) -> list[Part]:
+        """As it is now, of a form that was valid."""
         parts: list[Part] = []
-        if self.is_bound and self.is_valid():
-            with told_in(self):
-                parts = ranges.preview_split(pool=self.pool, **self._wanted())
+        with told_in(self):
+            parts += ranges.preview_split(pool=self.pool, **self._wanted())
         return parts
 
-    def is_split(self, *, by: Actor) -> bool:
+    @property
+    def has_field_errors(self) -> bool:
+        """It cannot be split like that, as opposed to: not any more as it was shown."""
+        return bool(self.errors.keys() - {NON_FIELD_ERRORS})
+
+    def is_split(self, *, as_seen: str, by: Actor) -> bool:
         """Give the IDs to the hosts; a refusal stands in the form."""
         with told_in(self):
-            ranges.split_evenly(pool=self.pool, **self._wanted(), by=by)
+            ranges.split_evenly(pool=self.pool, **self._wanted(), as_seen=as_seen, by=by)
         return not self.errors
 
     def choices(self) -> list[Choice]:
@@ -216,9 +224,3 @@ class SplitForm(forms.Form):
 
     def _wanted(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in ("first", "last")} | {"hosts": self.cleaned_data["hosts"]}
-
-    @staticmethod
-    def seen(parts: Iterable[Part]) -> str:
-        """Tells one preview from another."""
-        text = " ".join(f"{part.host.pk}:{part.slot}:{part.span.first}-{part.span.last}" for part in parts)
-        return hashlib.sha256(text.encode()).hexdigest()

@@ -13,7 +13,7 @@ from apps.pools import usage
 from apps.pools.drawing import number
 from apps.pools.models import HostEvent, JoinKey, Runner, WorkerPool
 from apps.pools.overview import Card, Row
-from apps.pools.ranges import Part, own_span
+from apps.pools.ranges import Part, own_span, seen
 from apps.pools.space import Space
 from apps.pools.usage import Share, Viewer
 
@@ -155,6 +155,7 @@ def space(of: WorkerPool, found: Space, viewer: Viewer) -> dict[str, Any]:
 
 def split(of: WorkerPool, parts: Iterable[Part], *, is_preview: bool) -> dict[str, Any]:
     """What each slot gets."""
+    parts = list(parts)
     slots = [
         {
             "host": part.host.name,
@@ -164,7 +165,7 @@ def split(of: WorkerPool, parts: Iterable[Part], *, is_preview: bool) -> dict[st
         }
         for part in parts
     ]
-    return {"preview": is_preview, "slots": slots}
+    return {"preview": is_preview, "seen": seen(parts), "slots": slots}
 
 
 def join_key(of: JoinKey, now: datetime) -> dict[str, Any]:

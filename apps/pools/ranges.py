@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from apps.teams import audit
 from apps.teams.actors import Actor
 
 PREFIX_CHARS = 50
+SEEN_DIGITS = 32
 
 
 class Part(NamedTuple):
@@ -98,17 +100,33 @@ def preview_split(
     return [Part(*row) for row in rows]
 
 
+def seen(parts: Iterable[Part]) -> str:
+    """Tells one preview from another: what each slot would get, and what its host has now."""
+    rows = [[str(host.pk), slot, span, own_span(host)] for host, slot, span in parts]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:SEEN_DIGITS]
+
+
 @transaction.atomic
 def split_evenly(
-    *, pool: WorkerPool, first: int | None, last: int | None, hosts: Iterable[WorkerHost] | None = None, by: Actor
+    *,
+    pool: WorkerPool,
+    first: int | None,
+    last: int | None,
+    hosts: Iterable[WorkerHost] | None = None,
+    as_seen: str | None = None,
+    by: Actor,
 ) -> list[Part]:
     """Share the numbers out over all slots of `hosts` in their order (default: all that are approved, by name).
 
     They lose what they had. Raises Invalid or Conflict, and then nothing has changed: for numbers that are no range of
-    this pool or another host's, for fewer numbers than slots, for a host of another pool, and while IDs are leased.
+    this pool or another host's, for fewer numbers than slots, for a host of another pool, while IDs are leased, and
+    when it is not `as_seen` in a preview any more.
     """
     pool = leases.lock(pool.pk)
     parts = preview_split(pool=pool, first=first, last=last, hosts=hosts)
+    if as_seen is not None and as_seen != seen(parts):
+        sentence = _("The hosts have changed since. Look again before you give them the IDs.")
+        raise Conflict(sentence, code="split_changed")
     spans: dict[WorkerHost, Span] = {}
     for host, _slot, span in parts:
         spans[host] = Span(spans.get(host, span).first, span.last)

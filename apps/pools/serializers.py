@@ -158,6 +158,7 @@ class SlotOut(SpanOut):
 
 class SplitOut(serializers.Serializer[Any]):
     preview = serializers.BooleanField()
+    seen = serializers.CharField(help_text="Stands for the preview, to be sent with the split.")
     slots = SlotOut(many=True)
 
 
@@ -234,6 +235,11 @@ class SplitNew(StrictSerializer):
         help_text="Ids or names, in this order; left out: all that are approved.",
     )
     preview = Flag(default=False, help_text="true: nothing is changed.")
+    seen = Text(
+        max_length=REF_CHARS,
+        required=False,
+        help_text="`seen` of a preview: refused (409, `split_changed`) if it would not give the same any more.",
+    )
 
 
 class JoinKeyNew(StrictSerializer):

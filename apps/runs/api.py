@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from apps.core.api import CursorPages
 from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
-from apps.pools.models import WorkerPool
+from apps.pools import pools
 from apps.runs import identities, loglines, presentation, questions, selectors, services, steering
 from apps.runs.identities_serializers import IdentitiesOut
 from apps.runs.models import Run
@@ -270,7 +270,7 @@ def _start(actor: Actor, asked: dict[str, Any]) -> Run:
         scenario=scenario,
         version=_version(scenario, asked.get("version")),
         options=parsed.load,
-        pool=_pool(asked.get("pool")),
+        pool=pools.pool_for(project=scenario.project, ref=asked["pool"]) if "pool" in asked else None,
         placement={name: asked[name] for name in placement.FIELDS if name in asked},
         extras=services.Extras(note=asked.get("note", ""), labels=asked.get("labels", {})),
         by=actor,
@@ -295,16 +295,6 @@ def _version(scenario: Scenario, number: int | None) -> ScenarioVersion | None:
         sentence = _("This scenario has no version %(number)d.") % {"number": number}
         raise Invalid(sentence, code="no_version", fields={"version": [sentence]})
     return version
-
-
-def _pool(name: str | None) -> WorkerPool | None:
-    if name is None:
-        return None
-    pool = WorkerPool.objects.filter(name=name).first()
-    if pool is None:
-        sentence = _("There is no such pool.")
-        raise Invalid(sentence, code="no_pool", fields={"pool": [sentence]})
-    return pool
 
 
 def _states(text: str) -> list[str]:

@@ -299,7 +299,8 @@ def test_a_split_that_was_not_seen_is_shown_first(admin_client: Client, host: Wo
     seen = {"seen": admin_client.get(f"{LAB}split/", asked).context["seen"]}
     WorkerHost.objects.update(slots=3)
     answer = admin_client.post(f"{LAB}split/", asked | seen)
-    assert said(answer) == ["The hosts have changed since. Look again before you give them the IDs."]
+    sentence = "The hosts have changed since. Look again before you give them the IDs."
+    assert errors(answer) == {"__all__": [sentence]}
     assert len(answer.context["rows"]) == 3 and str(host.id_range) == "1–200"
 
 
