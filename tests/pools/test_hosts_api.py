@@ -167,3 +167,39 @@ def test_a_host_that_runs_something_is_not_removed(admin_client: Client, host: W
     host.run_workers.update(ended_at=datetime.now(UTC))
     assert admin_client.delete(f"{HOSTS}a/").status_code == 204
     assert not WorkerHost.objects.exists()
+
+
+# --- another pool, another name -----------------------------------------------------------------------------------
+
+
+def test_a_host_is_moved(admin_client: Client, host: WorkerHost, pool: WorkerPool) -> None:
+    moved = admin_client.post(f"{HOSTS}a/move/", {"pool": "local"}, content_type=JSON)
+    assert moved.status_code == 200
+    assert_fits(moved.json(), serializers.HostFullOut())
+    assert (moved.json()["pool"], moved.json()["ids"], moved.json()["events"][0]["text"]) == (
+        "local",
+        None,
+        "lab → local",
+    )
+    again = admin_client.post(f"{HOSTS}a/move/", {"pool": str(pool.pk)}, content_type=JSON)
+    assert again.status_code == 200 and not IdRange.objects.exists()
+
+
+def test_a_host_that_a_run_uses_is_not_moved(
+    admin_client: Client, host: WorkerHost, run: Run, pool: WorkerPool
+) -> None:
+    refused = admin_client.post(f"{HOSTS}a/move/", {"pool": "local"}, content_type=JSON)
+    assert (refused.status_code, refused.json()["code"]) == (409, "host_busy")
+    assert refused.json()["message"] == f"Host a is used by {run}. Drain it, and move it when they are over."
+
+
+def test_a_host_keeps_its_name(admin_client: Client, host: WorkerHost) -> None:
+    refused = admin_client.patch(f"{HOSTS}a/", {"name": "z", "slots": 3}, content_type=JSON)
+    assert (refused.status_code, refused.json()["code"], list(refused.json()["fields"])) == (
+        409,
+        "host_name_kept",
+        ["name"],
+    )
+    host.refresh_from_db()
+    assert (host.name, host.slots) == ("a", None)
+    assert admin_client.patch(f"{HOSTS}a/", {"name": "a", "slots": 3}, content_type=JSON).json()["slots"] == 3

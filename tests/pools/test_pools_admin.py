@@ -41,7 +41,8 @@ def pool_form(**given: Any) -> dict[str, Any]:
 
 
 def host_form(**given: Any) -> dict[str, Any]:
-    return {"labels": "{}"} | NO_EVENTS | given
+    pool = WorkerPool.objects.exclude(name="local").get()
+    return {"labels": "{}", "pool": str(pool.pk)} | NO_EVENTS | given
 
 
 def errors(answer: Any) -> dict[str, list[str]]:
@@ -190,6 +191,15 @@ def test_a_host_that_cannot_be_is_refused_at_its_field(
     assert errors(answer) == {field: [sentence]}
     assert IdRange.objects.get().host == other
     assert not AuditEvent.objects.exists()
+
+
+def test_it_moves_a_host(admin_client: Client, host: WorkerHost, pool: WorkerPool) -> None:
+    IdRange.objects.create(pool=host.pool, host=host, first=1, last=100)
+    form = host_form(pool=str(pool.pk), first=1, last=100, slots=3)
+    assert admin_client.post(f"{HOSTS}{host.pk}/change/", form).status_code == 302
+    host = WorkerHost.objects.get()
+    assert (host.pool, host.slots, IdRange.objects.exists()) == (pool, 3, False)
+    assert [event.action for event in AuditEvent.objects.all()] == ["host.change", "host.move"]
 
 
 def test_a_range_in_use_is_not_taken_away(admin_client: Client, host: WorkerHost) -> None:

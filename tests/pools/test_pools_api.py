@@ -185,11 +185,57 @@ def test_a_key_is_shown_once_also_to_who_asks_twice(admin_client: Client, lab: W
         return admin_client.post(f"{POOLS}lab/join-keys/", {"host_name": "b"}, content_type=JSON, headers=headers)
 
     first, again = ask(), ask()
-    assert_fits(first.json(), serializers.JoinKeyOut())
+    assert_fits(first.json(), serializers.JoinKeyWithSecret())
     assert first.status_code == 201 and first["Cache-Control"] == "no-store"
     assert first.json()["command"].endswith(f"--pool lab --host b --join {first.json()['secret']}")
     assert (again.json()["secret"], again.json()["command"]) == (None, None)
     assert JoinKey.objects.count() == 1
+
+
+def test_keys_are_listed_and_revoked(
+    admin_client: Client, vic_client: Client, lab: WorkerPool, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    url = f"{POOLS}lab/join-keys/"
+    for name in ("b", "c"):
+        made = admin_client.post(url, {"host_name": name}, content_type=JSON).json()
+    with django_assert_max_num_queries(6):
+        page = admin_client.get(url).json()
+    for row in page["results"]:
+        assert_fits(row, serializers.JoinKeyOut())
+    rows = [(row["host_name"], row["state"], row["created_by"]) for row in page["results"]]
+    assert rows == [("c", "open", "user:admin"), ("b", "open", "user:admin")]
+    assert made["secret"] not in str(page) and "secret" not in page["results"][0]
+    assert vic_client.get(url).status_code == vic_client.delete(f"{url}{made['id']}/").status_code == 403
+    for _ in range(2):
+        assert admin_client.delete(f"{url}{made['id']}/").status_code == 204
+    assert [row["state"] for row in admin_client.get(url).json()["results"]] == ["revoked", "open"]
+    assert AuditEvent.objects.filter(action="join_key.revoke").count() == 1
+    assert admin_client.delete(f"{POOLS}local/join-keys/{made['id']}/").status_code == 404
+
+
+def test_a_split_is_refused_when_it_is_not_the_preview_any_more(admin_client: Client, lab: WorkerPool) -> None:
+    makers.add_host(lab, "a", slots=2)
+    given: dict[str, Any] = {"first": 1, "last": 500}
+
+    def split(**more: Any) -> Any:
+        return admin_client.post(f"{POOLS}lab/split/", given | more, content_type=JSON)
+
+    seen = split(preview=True).json()["seen"]
+    assert split(seen=seen).status_code == 200
+    again = split(seen=seen)
+    assert (again.status_code, again.json()["code"]) == (409, "split_changed")
+    assert split(seen=split(preview=True).json()["seen"]).status_code == 200
+
+
+def test_people_are_looked_up_together(
+    admin_client: Client, lab: WorkerPool, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    teams, projects = factories.TeamFactory.create_batch(20), factories.ProjectFactory.create_batch(20)
+    refs = [team.slug if n % 2 else str(team.pk) for n, team in enumerate(teams)]
+    with django_assert_max_num_queries(40):
+        given = {"teams": refs, "projects": [str(project.pk) for project in projects]}
+        assert admin_client.patch(f"{POOLS}lab/", given, content_type=JSON).status_code == 200
+    assert (lab.teams.count(), lab.projects.count()) == (20, 20)
 
 
 def test_it_has_the_fields_of_its_schema(admin: User, lab: WorkerPool, scenario: Any) -> None:
