@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { stepTo } from "../../static/js/pools/bar.js";
 import { idText, tooManySlots } from "../../static/js/pools/hints.js";
 import { rowChanges } from "../../static/js/pools/merge.js";
+import { moveTo } from "../../static/js/pools/picker.js";
 
 test("arrow keys go through the pieces of a bar and stop at its ends", () => {
   assert.equal(stepTo("ArrowRight", -1, 3), 0);
@@ -12,6 +13,15 @@ test("arrow keys go through the pieces of a bar and stop at its ends", () => {
   assert.equal(stepTo("End", 0, 3), 2);
   assert.equal(stepTo("Tab", 0, 3), null);
   assert.equal(stepTo("ArrowRight", -1, 0), -1);
+});
+
+test("arrow keys go through what was found, and back to where one types", () => {
+  assert.equal(moveTo("ArrowDown", -1, 2), 0);
+  assert.equal(moveTo("ArrowDown", 1, 2), 1);
+  assert.equal(moveTo("ArrowUp", 0, 2), -1);
+  assert.equal(moveTo("ArrowUp", -1, 2), -1);
+  assert.equal(moveTo("ArrowDown", -1, 0), -1);
+  assert.equal(moveTo("Enter", 0, 2), null);
 });
 
 test("rows that are gone go, and new ones come where they belong", () => {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from apps.pools.models import IdRange, WorkerHost
+from apps.pools.models import IdLease, IdRange, WorkerHost, WorkerPool
 from tests import browsing, factories
 from tests.factories import PASSWORD
 from tests.pools import makers
@@ -24,6 +24,7 @@ PAGES = {
     "split": "/pools/berlin/split/?first=9501&last=12500",
     "join": "/pools/berlin/join/",
     "settings": "/pools/edge/settings/",
+    "move": "/pools/berlin/hosts/loadgen-20/move/",
     "remove": "/pools/berlin/hosts/loadgen-01/remove/",
 }
 LOST = "503"
@@ -145,3 +146,73 @@ def test_a_key_for_a_new_host_is_shown_once(page: Page) -> None:
     page.goto("/pools/berlin/join/")
     expect(page.locator("body")).to_contain_text("loadgen-41")
     expect(page.locator("body")).not_to_contain_text("htj_")
+
+
+def test_a_key_is_revoked_by_keyboard(page: Page) -> None:
+    page.goto("/pools/berlin/join/")
+    page.fill("[name=host_name]", "loadgen-41")
+    page.get_by_role("button", name="Make the key").press("Enter")
+    expect(page.locator("#command")).to_be_visible()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto("/pools/berlin/")
+        assert not overflowing(page), width
+    page.get_by_role("link", name="Revoke the key for loadgen-41").press("Enter")
+    page.get_by_role("button", name="Revoke it").press("Enter")
+    expect(page.locator(".alert-success")).to_contain_text("The join key for “loadgen-41” is revoked.")
+    expect(page.get_by_role("row", name="loadgen-41")).to_contain_text("Revoked")
+
+
+def test_a_host_is_moved_and_whoever_watches_it_is_told(page: Page) -> None:
+    page.goto("/pools/berlin/hosts/loadgen-20/")
+    with page.expect_popup() as opened:
+        page.evaluate("window.open(location.href)")
+    other = opened.value
+    page.get_by_role("link", name="Move…").click()
+    expect(page.locator("main")).to_contain_text("Its range of 500 IDs in berlin is then no host's.")
+    page.get_by_label("To the pool").select_option(label="edge")
+    page.get_by_role("button", name="Move it").click()
+    expect(page.locator(".alert-success")).to_contain_text("is in the pool “edge” now")
+    assert not IdRange.objects.filter(host__name="loadgen-20").exists()
+    expect(other.locator("h1")).to_have_text("There is nothing here, or it is not yours.", timeout=10_000)
+
+
+def test_teams_are_found_and_chosen_by_keyboard(page: Page) -> None:
+    teams = [factories.TeamFactory.create(name=f"North {n}", slug=f"north-{chr(ord('a') + n)}") for n in range(25)]
+    page.goto("/pools/edge/settings/")
+    team, project = page.locator("[data-picker]").all()
+    team.locator("[data-find]").focus()
+    expect(team.locator("[data-found] input")).to_have_count(20)
+    page.keyboard.type("north 2")
+    expect(team.locator("[data-found] input")).to_have_count(7)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(team.locator("[data-said]")).to_have_text("North 12 is chosen")
+    page.keyboard.press("Enter")  # chooses the next, and does not send the form
+    expect(team.locator("[data-picked] input:checked")).to_have_count(3)
+    team.locator("[data-picked]").get_by_label("Acme").press("Space")
+    project.locator("[data-find]").fill("no such project")
+    expect(project.locator("[data-found]")).to_contain_text("Nothing is called so.")
+    project.locator("[data-find]").press("Enter")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.locator(".pool-who")).to_contain_text("North 12, North 2")
+    named = WorkerPool.objects.get(name="edge").teams.values_list("pk", flat=True)
+    assert set(named) == {teams[12].pk, teams[2].pk}
+
+
+def test_it_asks_for_what_it_does_not_show_yet_only(page: Page) -> None:
+    with page.expect_response(lambda answer: "part=live" in answer.url) as known:
+        page.goto("/pools/berlin/")
+    assert len(known.value.body()) < 60_000
+    host = WorkerHost.objects.get(name="loadgen-20")
+    host.labels = {"zone": "west"}
+    host.save()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="loadgen-20", exact=True))
+    expect(row).to_contain_text("zone=west", timeout=10_000)
+    IdLease.objects.all().delete()
+    expect(page.locator(".ids-legend")).to_contain_text("0 leased", timeout=10_000)
+    tokens = page.locator("[data-token]")
+    before = tokens.evaluate_all("found => found.map(one => one.dataset.token)")
+    with page.expect_response(lambda answer: "part=live" in answer.url) as known:
+        page.wait_for_timeout(100)
+    assert ".".join(before) in known.value.url and b"data-token" not in known.value.body()
