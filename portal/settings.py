@@ -312,6 +312,7 @@ SPECTACULAR_SETTINGS = {
         "WorkerState": "apps.runs.states.WorkerState",
         "HostState": "apps.pools.serializers.STATES",
         "HostStanding": "apps.pools.models.Standing",
+        "KeyState": "apps.pools.serializers.KEY_STATES",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

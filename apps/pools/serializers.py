@@ -10,6 +10,7 @@ from apps.core.serializers import RefOut, StrictSerializer, Text, WholeNumber
 from apps.pools.models import MAX_ID, OFFLINE, Standing
 
 STATES = [*Standing.values, OFFLINE]
+KEY_STATES = ["open", "used", "revoked", "expired"]
 REF_CHARS = 200
 MOST_HOSTS = 1000
 """Of one request to split IDs."""
@@ -166,7 +167,7 @@ class JoinKeyOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     pool = serializers.CharField()
     host_name = serializers.CharField()
-    state = serializers.ChoiceField(["open", "used", "revoked", "expired"])
+    state = serializers.ChoiceField(KEY_STATES)
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
