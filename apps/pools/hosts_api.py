@@ -69,9 +69,10 @@ class HostDetail(APIView):
         """Change a host and its IDs; what is left out stays. For the portal's admin."""
         host = access.get_host(actor_of(request), ref, to_change=True)
         given = valid(HostChange, request)
+        hosts.check_name(host=host, name=given.get("name", host.name))
+        kept = {name: given.get(name, getattr(host, name)) for name in SETTINGS}
+        hosts.check(host=host, **kept)  # before anything is locked: a name that nobody knows takes its time
         with transaction.atomic():
-            hosts.check_name(host=host, name=given.get("name", host.name))
-            kept = {name: given.get(name, getattr(host, name)) for name in SETTINGS}
             hosts.change(host=host, **kept, by=actor_of(request))
             if given.keys() & {"first", "last"}:
                 _set_range(request, host, given.get("first"), given.get("last"))

@@ -22,6 +22,7 @@ from rq.worker_registration import clean_worker_registry, unregister
 from apps.core.alive import sign
 from apps.core.queue import (
     ANSWER_SECONDS,
+    EXECUTE_RUN,
     AllowedJob,
     ForbiddenJob,
     Ring,
@@ -47,7 +48,10 @@ TIDY_SECONDS = 30.0
 TWICE_SECONDS = 1.0
 """A second signal within this is the first one again, as `docker compose kill` and a terminal together send it."""
 REGISTERED_SECONDS = 30
+SPARE_LEADERS = 2
+"""So many more runs than it has slots a host may lead whose Locust is elsewhere."""
 SPARE_HOLDERS = 4
+"""Above twice the slots: room for all of these, and for those that have ended and are not seen off."""
 
 MALFORMED = (
     ArithmeticError,
@@ -212,16 +216,18 @@ class RunnerWorker(Worker):
 
         The database decides whether a run has room. This only keeps a host that is full from asking it in vain: a run
         in hand has as many slots as it was given here, none if it is led from here and its Locust is elsewhere, and
-        one until that is known. In all there are no more processes than that comes to, and a few for a small host.
+        one until that is known. Those that are led from here leave room for a process for each slot: a host that does
+        not hear its own bell would keep others' runs from their workers.
         """
         host = self._host
         if host is None or host.standing != Standing.ACTIVE or self.is_leaving:
             return ()
         if len(self._holders) >= 2 * host.slot_count + SPARE_HOLDERS:
             return ()
-        if self._pulse.slots_of(self._holders.run_ids()) >= host.slot_count:
-            return (self._host_queue,)
-        return self._host_queue, self._pool_queue
+        has_slots = self._pulse.slots_of(self._holders.run_ids()) < host.slot_count
+        if has_slots and self._holders.count(EXECUTE_RUN) < host.slot_count + SPARE_LEADERS:
+            return self._host_queue, self._pool_queue
+        return (self._host_queue,)
 
     def _listen(self, queues: Sequence[Queue]) -> Ring | None:
         ring = None

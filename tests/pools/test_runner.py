@@ -334,6 +334,23 @@ def test_a_run_has_as_many_slots_as_the_database_gave_it_here(worker: Make, runn
     assert made._pulse.slots_of({str(owned.pk)}) == 1
 
 
+def test_runs_that_are_led_from_a_host_leave_room_for_its_own_workers(worker: Make, runner: Runner) -> None:
+    WorkerHost.objects.update(slots=1)
+    elsewhere = HostFactory.create(name="elsewhere")
+    made = worker()
+    beat_now(made)
+    led = 0
+    while len(listens_to(made)) == 2:
+        run = RunFactory.create(state=State.RUNNING, workers=2)
+        RunWorkerFactory.create(run=run, host=elsewhere)
+        made._holders.start(Ring(EXECUTE_RUN, sleep, (str(run.pk),)))
+        beat_now(made)
+        led += 1
+    assert led == 3 and listens_to(made) == [f"host-{runner.host_id}"]
+    hold(made, EXECUTE_WORKERS, 1)
+    assert listens_to(made) == [f"host-{runner.host_id}"]
+
+
 def test_a_host_that_is_full_does_not_listen(worker: Make) -> None:
     WorkerHost.objects.update(slots=1)
     made = worker()
