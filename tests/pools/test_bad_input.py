@@ -291,13 +291,14 @@ def test_moving_a_host_to_no_pool(refusal: Ask, a: WorkerHost) -> None:
 
 
 def test_a_run_of_more_users_than_ids_waits_and_says_who_has_them(a: WorkerHost) -> None:
-    makers.lease(a, uuid4(), "#7 Checkout", 1, 150)
-    run = factories.RunFactory.create(pool=a.pool, users=51)
+    holder = factories.RunFactory.create(pool=a.pool)
+    makers.lease(a, holder.pk, str(holder), 1, 150)
+    run = factories.RunFactory.create(pool=a.pool, scenario=holder.scenario, users=51)
     assert placing.take(run.pk, runner="r", host=a) is None
     run.refresh_from_db()
     assert run.state == "queued" and IdLease.objects.count() == 1
     assert run.waits_for.startswith("It needs 51 IDs; it can have 50 of the active hosts of pool lab.")
-    assert "#7 Checkout" in run.waits_for
+    assert str(holder) in run.waits_for
 
 
 @pytest.mark.parametrize("way", WAYS)
