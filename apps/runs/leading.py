@@ -62,7 +62,6 @@ class Lead:
     """By index, a worker's state and number of starts, and since when they are so."""
     _told_ready: set[int] = field(default_factory=set)
     _silent_since: dict[int, float] = field(default_factory=dict)
-    _told_silent: set[int] = field(default_factory=set)
     _is_ending: bool = False
     """Workers go because they are told to."""
     _notes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -136,13 +135,13 @@ class Lead:
         if not self._published:
             self._publish(self._port)
         workers = list(RunWorker.objects.filter(run_id=self.lease.run_id).defer("identity"))  # which may be large
-        self._file_notes()
         self._tell_states(workers)
         self._ring_wanted(workers)
         if not all(worker.index in self._told_ready for worker in workers):
             self._gather(workers)
         elif self._wish.end is None and not self._is_ending:
             self._judge(workers)
+        self._file_notes()
 
     def _publish(self, port: int) -> None:
         keys = {"server_public": self.keys.server_public, "client_public": self.keys.client_public}
@@ -172,7 +171,7 @@ class Lead:
         lost = [worker for worker in workers if worker not in gone and self._is_lost(worker)]
         if not gone and not lost and self._orders is None:
             return
-        if self.on_lost == OnLost.END and (gone or lost):
+        if (self.on_lost == OnLost.END and (gone or lost)) or len(gone) + len(lost) == len(workers):
             text = " ".join(_why_lost(worker) for worker in (*gone, *lost))
             self._end(Reason.WORKER_LOST, "worker_lost", text)
             return

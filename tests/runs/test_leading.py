@@ -269,7 +269,6 @@ def test_a_worker_that_its_dead_owner_left_is_rung_for_and_has_its_users_again()
     leader.set(2, state=WorkerState.WANTED, lease_until=None, reason="The process that looked after it was ended.")
     assert leader.look(RING_SECONDS) == Wish() and leader.rung == [("box-b", 2)]
     assert leader.look(RESTART_SECONDS) == Wish(Orders(1, {0: 9, 1: 11}, gone=(2,)))
-    leader.look()
     told = "Worker 3 on box-b is lost: The process that looked after it was ended."
     assert warnings()[-1] == ("worker_lost", told) and states()[2] == WorkerState.WANTED
     leader.set(2, state=WorkerState.STARTING, starts=2, reason="")
@@ -345,6 +344,20 @@ def test_a_run_that_is_to_end_then_ends(how: Callable[[Leader, int], None], text
     assert (wish.diagnosis.code, wish.diagnosis.message) == ("worker_lost", text)
     leader.end(1)
     assert leader.look() == wish
+
+
+@pytest.mark.parametrize("on_lost", [OnLost.DEGRADE, OnLost.REBALANCE])
+def test_a_run_of_which_nobody_is_left_ends_whatever_was_chosen(on_lost: OnLost) -> None:
+    leader = Leader(on_lost)
+    leader.gather()
+    leader.lose(0)
+    leader.end(1)
+    leader.look(LOST_SECONDS)
+    leader.end(2)
+    leader.look()
+    wish = leader.look(RESTART_SECONDS)
+    assert wish.end is Reason.WORKER_LOST and wish.diagnosis is not None
+    assert all(f"Worker {number} on" in wish.diagnosis.message for number in (1, 2, 3))
 
 
 # --- what else it hears -------------------------------------------------------------------------------------------

@@ -71,9 +71,12 @@ def test_runs_of_ones_own_team_are_named_and_others_counted(host: WorkerHost, ow
     told = "It needs 500 IDs; it can have 200 of the active hosts of pool lab."
     assert why(SHORT, host.pool, own.team_id) == told
     mine = [queued(host.pool, own) for _ in range(5)]
+    names = [f"{placing.label(run)} ({50 - place})" for place, run in enumerate(mine)]
     for place, run in enumerate(mine):
         leased(host, run, 1 + 100 * place, 50 - place)
-    names = [f"{placing.label(run)} ({50 - place})" for place, run in enumerate(mine)]
+        if place == 2:
+            text = why(SHORT, host.pool, own.team_id)
+            assert text == f"{told} IDs are leased by {names[0]}, {names[1]} and {names[2]}."
     assert why(SHORT, host.pool, own.team_id) == (
         f"{told} IDs are leased by {', '.join(names[:3])} and 2 other runs (93)."
     )
