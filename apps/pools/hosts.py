@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -29,6 +30,7 @@ LABEL_CHARS = 100
 ADDRESS_CHARS = 253
 """The longest name that DNS has."""
 RESOLVE_SECONDS = 3.0
+FORGET_AFTER = timedelta(days=1)
 EVENT_CHARS = 300
 BY_CHARS = 200
 
@@ -251,6 +253,27 @@ def remove(*, host: WorkerHost, by: Actor) -> None:
     check_remove(host=host)
     audit.record("host.remove", obj=host, team=None, by=by, pool=host.pool.name)
     host.delete()
+
+
+def forget_passing(now: datetime) -> int:
+    """Remove hosts that came by themselves, that nobody has given anything, and that are gone for FORGET_AFTER: those
+    of containers, which have a new name each time they are made. How many they were."""
+    came = WorkerHost.objects.filter(pool__takes_new_hosts=True, standing=Standing.ACTIVE, id_range=None)
+    as_they_came = came.filter(slots=None, max_users=None, link_mbit=None, address="", labels={})
+    gone = as_they_came.filter(is_silent=True, last_seen_at__lt=now - FORGET_AFTER)
+    return sum(_forget(host, now) for host in gone.select_related("pool").defer("report", "recent"))
+
+
+@transaction.atomic
+def _forget(host: WorkerHost, now: datetime) -> bool:
+    with suppress(Conflict, Missing):
+        host = lock(host)
+        check_remove(host=host)
+        if host.last_seen_at is not None and host.last_seen_at < now - FORGET_AFTER:
+            audit.record("host.forget", obj=host, team=None, by=Actor(system="keeper"), pool=host.pool.name)
+            host.delete()
+            return True
+    return False
 
 
 def check_remove(*, host: WorkerHost) -> None:

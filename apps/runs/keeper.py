@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from apps.core.clock import db_now
 from apps.core.models import IdempotencyKey
+from apps.pools import hosts
 from apps.pools.watch import mark_silent
 from apps.runs import finish, placing, tiers
 from apps.runs.blocks import BadBlock
@@ -59,6 +60,7 @@ class Keeper:
         if self.strays_at is None or now - self.strays_at >= STRAYS_EVERY:
             self.strays_at = now
             _delete_strays()
+            hosts.forget_passing(now)
         if self.retention_at is None or now >= self.retention_at:
             has_more = self.retention.round(now)
             self.retention_at = now if has_more else now + RETENTION_EVERY

@@ -8,9 +8,11 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from apps.core.clock import db_now
-from apps.pools.models import OFFLINE, HostEvent, Standing, WorkerHost
+from apps.pools import hosts
+from apps.pools.models import OFFLINE, HostEvent, IdRange, Standing, WorkerHost
 from apps.pools.watch import mark_silent, note, note_return
-from tests.factories import HostFactory
+from apps.teams.models import AuditEvent
+from tests.factories import HostFactory, PoolFactory, RunWorkerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -69,3 +71,48 @@ def test_it_asks_little_however_many_hosts_there_are(django_assert_num_queries: 
     now = db_now()
     with django_assert_num_queries(1):
         mark_silent(now)
+
+
+# --- hosts that were only passing ---------------------------------------------------------------------------------
+
+
+def passing(**fields: object) -> WorkerHost:
+    pool = PoolFactory.create(takes_new_hosts=True)
+    return heard(25 * 3600, **{"pool": pool, "is_silent": True, "slots": None, **fields})
+
+
+def test_a_host_that_came_by_itself_is_forgotten_a_day_after_it_went() -> None:
+    host = passing()
+    assert [hosts.forget_passing(db_now()), hosts.forget_passing(db_now())] == [1, 0]
+    assert not WorkerHost.objects.filter(pk=host.pk).exists()
+    entry = AuditEvent.objects.get(action="host.forget")
+    assert entry.actor == "system:keeper"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"last_seen_at": None},
+        {"is_silent": False},
+        {"standing": Standing.PENDING},
+        {"standing": Standing.DRAINING},
+        {"slots": 2},
+        {"max_users": 100},
+        {"link_mbit": 1000},
+        {"address": "10.0.0.9"},
+        {"labels": {"rack": "7"}},
+    ],
+)
+def test_a_host_that_somebody_has_decided_about_stays(fields: dict[str, object]) -> None:
+    WorkerHost.objects.filter(pk=passing().pk).update(**fields)
+    assert hosts.forget_passing(db_now()) == 0
+
+
+def test_a_host_stays_that_went_lately_has_ids_or_a_run_or_was_let_in_by_somebody() -> None:
+    heard(23 * 3600, pool=PoolFactory.create(takes_new_hosts=True), is_silent=True, slots=None)
+    passing(pool=PoolFactory.create(takes_new_hosts=False))
+    owner = passing(pool=PoolFactory.create(takes_new_hosts=True, first_id=1, last_id=9))
+    IdRange.objects.create(pool=owner.pool, host=owner, first=1, last=9)
+    busy = passing()
+    RunWorkerFactory.create(run__pool=busy.pool, host=busy)
+    assert hosts.forget_passing(db_now()) == 0
