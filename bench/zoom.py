@@ -24,7 +24,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup()
 
 from apps.core.supervise.stack import BASE_DIR
-from apps.runs import live, reading, summary, tiers
+from apps.runs import reading, snapshot, summary, tiers
 from apps.runs.models import Run
 from apps.runs.series import Line, Window
 from bench import day
@@ -71,7 +71,7 @@ def questions(run: Run) -> dict[str, Callable[[], Any]]:
     assert stored is not None
     first, last = stored
     lines: list[Line] = [None, *range(0, 96, 8)]
-    found: dict[str, Callable[[], Any]] = {"first chart (snapshot)": lambda: live.snapshot(run.pk)}
+    found: dict[str, Callable[[], Any]] = {"first chart (snapshot)": lambda: snapshot.of_run(run.pk)}
     for seconds, points in ZOOMS:
         begin = first if seconds > 20 * HOUR else first + ODD_SECONDS
         window = Window(begin, min(last, begin + seconds - 1), points)

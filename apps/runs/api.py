@@ -51,7 +51,7 @@ from apps.teams.models import Project
 def run_for(request: Request, pk: UUID, permission: str = roles.VIEW) -> Run:
     """The run, if the caller may. Raises Missing, Denied."""
     get_for(actor_of(request), Run, permission, pk=pk)
-    return selectors.presented(Run.objects.filter(pk=pk)).get()
+    return selectors.one(pk)
 
 
 class RunList(generics.ListAPIView[Run]):
@@ -275,7 +275,7 @@ def _start(actor: Actor, asked: dict[str, Any]) -> Run:
         extras=services.Extras(note=asked.get("note", ""), labels=asked.get("labels", {})),
         by=actor,
     )
-    return selectors.presented(Run.objects.filter(pk=run.pk)).get()
+    return selectors.one(run.pk)
 
 
 @contextmanager

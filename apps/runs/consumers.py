@@ -13,8 +13,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from apps.core.errors import HatcheryError
 from apps.runs import live
-from apps.runs.live import Feed, News
+from apps.runs.live import Feed
 from apps.runs.models import Run
+from apps.runs.news import News
 from apps.teams.access import get_for
 from apps.teams.actors import Actor
 from apps.teams.sockets import current_actor

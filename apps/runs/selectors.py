@@ -34,6 +34,11 @@ def presented(runs: QuerySet[Run]) -> QuerySet[Run]:
     return with_names(runs).annotate(waiting_before=position)
 
 
+def one(run_id: UUID) -> Run:
+    """A run as `presented`. Raises Run.DoesNotExist."""
+    return presented(Run.objects.filter(pk=run_id)).get()
+
+
 def of_page(ids: Iterable[UUID]) -> QuerySet[Run]:
     """The runs of one page, newest first.
 

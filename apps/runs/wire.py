@@ -1,8 +1,9 @@
-"""One second of a run as the socket tells it. No numpy: it is little."""
+"""One second of a run as the socket tells it, and how messages are spelt. No numpy: it is little."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.core.clock import utc
@@ -15,6 +16,11 @@ from workers.sketch import Sketch
 SKETCH = {"least_ms": sketch.LEAST_MS, "gamma": sketch.GAMMA, "last_bucket": sketch.LAST_BUCKET}
 """What a page has to know to read the buckets."""
 HEALTH = tuple(Health.__slots__)
+
+
+def text(message: Mapping[str, Any]) -> str:
+    """A message as it is sent."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)
 
 
 def tick(row: Row, classes: Sequence[str] = ()) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
 from django.test import Client
 
-from apps.runs import consumers, live, tiers
-from apps.runs.live import News
+from apps.runs import consumers, live, snapshot, tiers
 from apps.runs.models import LogChunk, Run, RunWorker, ScriptException
+from apps.runs.news import MAX_TICKS_AT_ONCE, News
 from apps.runs.recording import Recorder
 from apps.runs.states import State
 from apps.scenarios.models import Scenario
@@ -126,8 +126,8 @@ async def test_it_answers_a_greedy_client_once_a_second(
     recorder: Recorder, read_token: ApiToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots: list[object] = []
-    read = live.snapshot
-    monkeypatch.setattr(live, "snapshot", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
+    read = snapshot.of_run
+    monkeypatch.setattr(snapshot, "of_run", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
     socket, _ = await opened(recorder, read_token)
     for _ in range(20):
         await socket.send({"type": "resync"})
@@ -142,8 +142,8 @@ async def test_a_client_that_goes_on_asking_waits_longer_each_time(
 ) -> None:
     monkeypatch.setattr(consumers, "RESYNC_EVERY_SECONDS", 0.1)
     snapshots: list[object] = []
-    read = live.snapshot
-    monkeypatch.setattr(live, "snapshot", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
+    read = snapshot.of_run
+    monkeypatch.setattr(snapshot, "of_run", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
     socket, _ = await opened(recorder, read_token)
     for _ in range(75):
         await socket.send({"type": "resync"})
@@ -156,8 +156,8 @@ async def test_readers_who_come_together_share_a_snapshot(
     recorder: Recorder, read_token: ApiToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots: list[object] = []
-    read = live.snapshot
-    monkeypatch.setattr(live, "snapshot", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
+    read = snapshot.of_run
+    monkeypatch.setattr(snapshot, "of_run", lambda run_id: snapshots.append(run_id) or read(run_id))  # type: ignore[func-returns-value]
     feed = live.Feed(recorder.run_id)
     first = asyncio.create_task(feed.snapshot())
     await asyncio.sleep(0.02)
@@ -212,8 +212,8 @@ async def test_a_slow_reader_gets_a_snapshot_instead(recorder: Recorder, read_to
 @pytest.mark.usefixtures("hurry")
 async def test_who_is_far_behind_gets_a_snapshot(recorder: Recorder, read_token: ApiToken) -> None:
     socket, _ = await opened(recorder, read_token)
-    await record(recorder, *range(1, live.MAX_TICKS_AT_ONCE + 10))
-    assert (await until(socket, "snapshot"))["seq"] == live.MAX_TICKS_AT_ONCE + 9
+    await record(recorder, *range(1, MAX_TICKS_AT_ONCE + 10))
+    assert (await until(socket, "snapshot"))["seq"] == MAX_TICKS_AT_ONCE + 9
     await socket.close()
 
 
