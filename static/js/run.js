@@ -139,7 +139,7 @@ function drawCharts() {
   health.render(series, {
     range: charts.range(), isSettled: figures.isSettled, run: store.run, isExact: responses.isKnown,
   });
-  cards.drawTables();
+  cards.menus.drawTables();
   drawReadings(false);
 }
 

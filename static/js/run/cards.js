@@ -1,13 +1,12 @@
-/** What stands around the charts: the switch of the response time, readings under the cursor, table, CSV and picture. */
+/** What stands around the charts: the switch of the response time, readings under the cursor, the menus. */
 
-import { setHidden, setText } from "./dom.js";
-import { chartCsv, chartTable, saveCsv, saveHistogram, savePng } from "./export.js";
-import { count, duration, ms, perSecond, time, utc } from "./format.js";
+import { CardMenus } from "./card_menus.js";
+import { setText } from "./dom.js";
+import { count, ms, perSecond, utc } from "./format.js";
+import { momentWords } from "./moment.js";
 import { TOTAL } from "./series.js";
 import { text } from "./text.js";
 
-const TABLE_EVERY_MS = 2_000; // a table that changes faster cannot be read
-const UNITS = { latency: "ms", rps: "1/s", total: "1/s", failures: "1/s" };
 const STORED = "hatchery-run-metric";
 
 export class ChartCards {
@@ -18,20 +17,17 @@ export class ChartCards {
    *        `name` begins the names of files
    */
   constructor(root, { charts, histogram, store, figures, name, redraw }) {
-    Object.assign(this, { charts, histogram, store, figures, name, redraw });
+    Object.assign(this, { charts, store, figures });
     this.momentLine = root.querySelector("[data-moment]");
     this.spoken = root.querySelector("[data-spoken]");
     this.buttons = [...root.querySelectorAll("[data-metric]")];
-    this.tables = new Map();
+    this.menus = new CardMenus([...charts.list, histogram], { name, range: () => charts.range(), redraw });
     this.#choose(remembered(this.buttons) ?? "p95_ms");
     for (const button of this.buttons) {
       button.addEventListener("click", () => {
         this.#choose(button.dataset.metric);
         redraw();
       });
-    }
-    for (const chart of [...charts.list, histogram]) {
-      chart.card.querySelector(".menu-panel").addEventListener("click", (event) => this.#act(chart, event));
     }
   }
 
@@ -65,17 +61,6 @@ export class ChartCards {
     this.spoken.textContent = [this.#momentText(series.t[place]), ...words].join(", ");
   }
 
-  /** Open tables, but not more often than they can be read. */
-  drawTables() {
-    const now = performance.now();
-    for (const [chart, drawnAt] of this.tables) {
-      if (now - drawnAt < TABLE_EVERY_MS) continue;
-      this.tables.set(chart, now);
-      const range = this.charts.range();
-      chart.card.querySelector("[data-table]").replaceChildren(...(chart.table?.(range) ?? chartTable(chart, range)));
-    }
-  }
-
   #moment(series, place) {
     const at = (metric) => series.at(TOTAL, metric, place);
     return {
@@ -94,13 +79,7 @@ export class ChartCards {
   }
 
   #momentText(t) {
-    const start = this.store.run.started_at ? Date.parse(this.store.run.started_at) / 1000 : null;
-    const mark = this.charts.markNear(t);
-    return [
-      time(t),
-      start === null || t < start ? "" : text("into_run", { time: duration(t - start) }),
-      mark ? `${text(`mark_${mark.kind}`)}: ${mark.text}` : "",
-    ].filter(Boolean).join(" · ");
+    return momentWords(t, this.store.run, this.charts.markNear(t));
   }
 
   #choose(metric) {
@@ -111,27 +90,6 @@ export class ChartCards {
     } catch {
       // storage is switched off: for this page only
     }
-  }
-
-  #act(chart, event) {
-    const button = event.target.closest("[data-chart-act]");
-    if (!button) return;
-    chart.card.querySelector("details.menu").open = false;
-    const file = `${this.name}-${chart.key}`;
-    if (button.dataset.chartAct === "csv") saveCsv(file, chart.csv?.(this.charts.range()) ?? chartCsv(chart, this.charts.range(), UNITS[chart.key]));
-    else if (button.dataset.chartAct === "png") (chart === this.histogram ? saveHistogram : savePng)(this.name, chart);
-    else this.#toggleTable(chart, button);
-  }
-
-  #toggleTable(chart, button) {
-    const isOpen = !this.tables.has(chart);
-    if (isOpen) this.tables.set(chart, -Infinity);
-    else this.tables.delete(chart);
-    button.setAttribute("aria-pressed", String(isOpen));
-    button.lastChild.textContent = text(isOpen ? "table_hide" : "table_show");
-    setHidden(chart.card.querySelector("[data-table]"), !isOpen);
-    chart.card.classList.toggle("has-table", isOpen);
-    this.redraw();
   }
 }
 

@@ -29,8 +29,9 @@ const MOST_CURSOR_POINTS = 16; // each is an element that moves with the mouse; 
 export class Chart {
   /**
    * @param {HTMLElement} card
-   * @param {{axis: (value: number) => string, wholeOnly?: boolean, least?: number}} look how the y axis speaks;
-   *        `least` is the height it shows at least
+   * @param {{axis: (value: number) => string, show?: (value: number) => string, unit?: string, wholeOnly?: boolean,
+   *          least?: number}} look how the y axis, a table and the head of a CSV file speak; `least` is the height it
+   *        shows at least
    * @param {import("./charts.js").Charts} group
    */
   constructor(card, look, group) {

@@ -3,6 +3,7 @@
 import { Chart } from "./chart.js";
 import { ms, significant } from "./format.js";
 import { HeatChart } from "./heatmap.js";
+import { listen } from "./keys.js";
 import { markNear } from "./marks.js";
 import { askedUsers, isOver } from "./phase.js";
 import { TOTAL } from "./series.js";
@@ -13,11 +14,11 @@ const SHORTEST_WINDOW_S = 4;
 const HALF_SECOND = 0.5; // a second is drawn around its beginning: lines and cells stand over each other
 const MOST_AREAS = 5; // lines with the extremes of their seconds behind them; with more nothing could be told apart
 const LOOKS = {
-  latency: { axis: ms, least: 10 },
-  rps: { axis: significant },
+  latency: { axis: ms, show: ms, unit: "ms", least: 10 },
+  rps: { axis: significant, unit: "1/s" },
   users: { axis: significant, wholeOnly: true, least: 2 },
-  total: { axis: significant },
-  failures: { axis: significant },
+  total: { axis: significant, unit: "1/s" },
+  failures: { axis: significant, unit: "1/s" },
 };
 
 export class Charts {
@@ -40,10 +41,7 @@ export class Charts {
     this.heat = new HeatChart(root.querySelector("[data-chart=heat]"), this, told);
     this.list = [...root.querySelectorAll("[data-chart]")].map((card) =>
       (card.dataset.chart === "heat" ? this.heat : new Chart(card, LOOKS[card.dataset.chart], this)));
-    for (const chart of this.list) {
-      chart.plot.addEventListener("keydown", (event) => this.#key(chart, event));
-      chart.plot.addEventListener("blur", () => this.#leaveCursor(chart));
-    }
+    for (const chart of this.list) listen(chart, this);
     addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.window && !document.querySelector("dialog[open], details.menu[open]")) this.leaveWindow();
     });
@@ -74,7 +72,7 @@ export class Charts {
   /** From when to when the charts show. */
   range() {
     if (this.window) return [this.window.from - HALF_SECOND, this.window.to + HALF_SECOND];
-    const t = this.series?.t ?? [];
+    const { t } = this;
     if (t.length === 0) {
       const now = Date.now() / 1000;
       return [now - SHORTEST_VIEW_S, now];
@@ -104,6 +102,16 @@ export class Charts {
     this.told.onCursor(place);
   }
 
+  /** By keyboard, so that somebody may listen. */
+  keyMoved(place) {
+    this.told.onKey(place);
+  }
+
+  /** Times of what is drawn. */
+  get t() {
+    return this.series?.t ?? [];
+  }
+
   /** What is marked at a moment, within some pixels. */
   markNear(t) {
     const [from, to] = this.range();
@@ -113,35 +121,6 @@ export class Charts {
   /** The ends of the run as far as it has been measured; in a window finer steps know of the window only. */
   setEnds(first, last) {
     [this.firstT, this.lastT] = [first, last];
-  }
-
-  #key(chart, event) {
-    const t = this.series?.t ?? [];
-    if (!chart.uplot || t.length === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const [from, to] = this.range();
-    const first = t.findIndex((one) => one >= from);
-    let last = t.length - 1;
-    while (last > first && t[last] > to) last -= 1;
-    const here = this.place ?? last;
-    const stride = event.shiftKey ? 10 : 1;
-    const goals = { ArrowLeft: here - stride, ArrowRight: here + stride, Home: first, End: last };
-    if (event.key in goals) {
-      const place = Math.min(last, Math.max(first, goals[event.key]));
-      chart.pointAt(place);
-      this.told.onKey(place);
-    } else if (event.key === "+" || event.key === "-") {
-      const reach = ((to - from) / 2) * (event.key === "+" ? 0.5 : 2);
-      const isAll = t[here] - reach <= this.firstT && t[here] + reach >= this.lastT;
-      if (event.key === "-" && isAll) this.leaveWindow();
-      else this.zoomTo(Math.max(t[here] - reach, this.firstT), Math.min(t[here] + reach, this.lastT));
-    } else if (event.key === "[") this.zoomTo(t[here], Math.max(this.window?.to ?? this.lastT, t[here]));
-    else if (event.key === "]") this.zoomTo(Math.min(this.window?.from ?? this.firstT, t[here]), t[here]);
-    else return;
-    event.preventDefault();
-  }
-
-  #leaveCursor(chart) {
-    chart.uplot?.setCursor({ left: -10, top: -10 }, true, true);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { csvOf } from "./csv.js";
 import { download, make, setText } from "./dom.js";
-import { NOTHING, isNumber, ms, oneLine, significant, time, utc } from "./format.js";
+import { NOTHING, isNumber, oneLine, significant, time, utc } from "./format.js";
 import { TOTAL, placesWithin } from "./series.js";
 import { text } from "./text.js";
 import { color } from "./theme.js";
@@ -30,7 +30,8 @@ export function rowsOf(chart, [from, to]) {
   return rows;
 }
 
-export function chartCsv(chart, range, unit) {
+export function chartCsv(chart, range) {
+  const { unit } = chart.look;
   const head = ["time_utc", ...chart.lines.map((line) => `${nameOf(line, chart.title)}${unit ? ` (${unit})` : ""}`)];
   const areas = chart.lines.filter((line) => line.low);
   const ends = areas.flatMap((line) => [text("lowest_of", { name: nameOf(line, chart.title) }), text("highest_of", { name: nameOf(line, chart.title) })]);
@@ -42,7 +43,7 @@ export function chartCsv(chart, range, unit) {
 
 /** The newest rows as an HTML table, newest first. */
 export function chartTable(chart, range) {
-  const show = chart.key === "latency" ? ms : significant;
+  const { show = significant } = chart.look;
   const rows = rowsOf(chart, range).reverse();
   const head = make("tr", {}, make("th", { scope: "col", text: text("time") }), ...chart.lines.map((line) =>
     make("th", { scope: "col", class: "num", title: nameOf(line, chart.title) },
@@ -57,11 +58,11 @@ export function chartTable(chart, range) {
   return [table, note];
 }
 
-/** The chart with its title and the names of its lines on an opaque ground. */
+/** The chart with its title and, where they have names, its lines on an opaque ground. */
 export function savePng(name, chart) {
-  const source = chart.uplot?.ctx.canvas;
+  const source = chart.canvas ?? chart.uplot?.ctx.canvas;
   if (!source) return;
-  const lines = chart.paintScale ? [] : chart.lines.slice(0, MOST_LEGEND_LINES);
+  const lines = chart.paintScale ? [] : (chart.lines ?? []).slice(0, MOST_LEGEND_LINES);
   const foot = chart.paintScale ? LEGEND_LINE : LEGEND_LINE * lines.length;
   savePicture(name, chart, source, foot, (ctx, top) => {
     chart.paintScale?.(ctx, 12, top + LEGEND_LINE * 0.7);
@@ -77,10 +78,6 @@ export function savePng(name, chart) {
       ctx.fillText(oneLine(nameOf(line, chart.title), 100), 48, y);
     });
   });
-}
-
-export function saveHistogram(name, histogram) {
-  savePicture(name, histogram, histogram.canvas, 0, () => {});
 }
 
 function savePicture(name, chart, source, foot, paintFoot) {

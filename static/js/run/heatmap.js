@@ -170,7 +170,7 @@ export class HeatChart extends Chart {
     this.level = Math.min(rows[1], Math.max(rows[0], start + (this.level === null ? 0 : step)));
     const middle = Math.sqrt(this.grid.edges[this.level] * this.grid.edges[this.level + 1]);
     this.pointAt(this.group.place, this.uplot.valToPos(middle, "y"));
-    this.group.told.onKey(this.group.place);
+    this.group.keyMoved(this.group.place);
   }
 
   #fullest() {
