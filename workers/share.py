@@ -21,7 +21,7 @@ from apps.runs.notify import ring_pages
 from apps.runs.rows import clean
 from apps.runs.sharing import Share, may_begin_anew
 from apps.runs.sink import STEPS
-from apps.runs.worker_recording import WorkerRecorder
+from apps.runs.worker_recording import WorkerRecorder, log_chunks_of
 from workers import spec as engine
 from workers.command import RunFolder
 from workers.exact_source import CLOCK_SECONDS, ExactSource
@@ -141,7 +141,8 @@ class Owner:
         folder = folder_of(self.run, row)
         source = ExactSource(folder, now=lambda: time.time() + self.spec.clock_offset_s)
         counts = self.spec.collector == "exact"
-        recorder = WorkerRecorder.following(row, self.share, source.error, self._note)
+        log_chunks = log_chunks_of(self.run.workers)
+        recorder = WorkerRecorder.following(row, self.share, source.error, self._note, log_chunks=log_chunks)
         reader = self.readers.setdefault(index, _reader(row))
         spec = replace(
             self.spec,

@@ -361,12 +361,16 @@ class ScriptException(Base):
         return f"{self.count} × {self.message[:80]}"
 
 
+LEADER = -1
+"""What `LogChunk.worker` says of a run's master, and of its only process."""
+
+
 class LogChunk(Base):
     """Some lines of Locust's log, in order: the newest, for the page. The whole log is an artifact."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_chunks")
-    worker = models.SmallIntegerField(default=-1)
-    """Index of the worker that wrote it; -1: the master, or the only process."""
+    worker = models.SmallIntegerField(default=LEADER)
+    """Index of the worker that wrote it, or LEADER. Each counts its own chunks."""
     seq = models.PositiveIntegerField()
     text = models.TextField()
 

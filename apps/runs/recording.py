@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from apps.runs import naming, rows, tiers
 from apps.runs.blocks import Row
 from apps.runs.lease import Lease
-from apps.runs.models import Endpoint, Failure, FailureSample, LogChunk, Run, RunEvent, ScriptException
+from apps.runs.models import LEADER, Endpoint, Failure, FailureSample, LogChunk, Run, RunEvent, ScriptException
 from apps.runs.notify import ring_pages
 from workers import samples as measured
 from workers.samples import (
@@ -128,7 +128,7 @@ class Recorder:
         ]
         newest = self.log_seq + len(chunks)
         with self._filing():
-            stored = LogChunk.objects.filter(run_id=self.run_id)
+            stored = LogChunk.objects.filter(run_id=self.run_id, worker=LEADER)
             stored.filter(Q(seq__gt=self.log_seq) | Q(seq__lte=newest - LOG_CHUNKS_KEPT)).delete()
             LogChunk.objects.bulk_create(chunks[-LOG_CHUNKS_KEPT:], batch_size=100)
         self.log_seq = newest

@@ -10,13 +10,11 @@ from django.db.models.functions import Coalesce
 
 from apps.core.errors import Missing
 from apps.runs import loglines
-from apps.runs.models import Failure, FailureSample, LogChunk, Run
+from apps.runs.models import LEADER, Failure, FailureSample, LogChunk, Run
 from apps.runs.states import ACTIVE, State
 
 LOG_CHUNKS_AT_ONCE = 50
 """Further back than this, the log is a download."""
-LEADER = -1
-"""What `LogChunk.worker` says of the process that is no worker of several."""
 SAMPLES_SHOWN = 100
 """Of one failure; the engine keeps far fewer."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import Max, Q
+from django.db.models.functions import Coalesce
 
 from apps.runs import identities, naming, rows, tiers
 from apps.runs.models import FailureSample, LogChunk, RunWorker
@@ -30,6 +31,15 @@ from workers.totals import Error
 
 SAMPLE_KEY = ("failure", "at", "response_ms", "body_bytes")
 """What tells one failing request from another: no two end in the same microsecond."""
+WORKERS_LOG_CHUNKS = 8_000
+"""Newest pieces of the logs of all workers of a run, 128 MB if all were full: many workers keep less each."""
+LEAST_LOG_CHUNKS = 40
+"""But some lines of each; where little is said, a piece is a line."""
+
+
+def log_chunks_of(workers: int) -> int:
+    """How much of its log each worker of a run keeps in the database."""
+    return max(LEAST_LOG_CHUNKS, min(LOG_CHUNKS_KEPT, WORKERS_LOG_CHUNKS // workers))
 
 
 @dataclass(slots=True)
@@ -51,7 +61,10 @@ class WorkerRecorder:
     seq_before: int = 0
     """Ticks of processes of the same index that were there before this one."""
     rolled_minute: int = 0
-    log_seq: int = 0
+    log_chunks: int = LOG_CHUNKS_KEPT
+    """Newest pieces of its log that are kept; see `log_chunks_of`."""
+    log_seq: int | None = None
+    """Number of the last piece of its log; None until it is known how far processes before this one came."""
     unsure: bool = False
 
     @classmethod
@@ -61,12 +74,12 @@ class WorkerRecorder:
         share: Share,
         error: Callable[[int], Error],
         on_event: Callable[[int, str, Mapping[str, object]], None],
+        *,
+        log_chunks: int = LOG_CHUNKS_KEPT,
     ) -> WorkerRecorder:
         """Goes on where the process before has ended, if there was one."""
-        chunks = LogChunk.objects.filter(run_id=share.run_id, worker=row.index)
-        log_seq: int | None = chunks.aggregate(newest=Max("seq"))["newest"]
         sums = rows.Sums.of_totals(row.totals)
-        return cls(share, row.index, error, on_event, sums=sums, seq_before=row.last_seq, log_seq=log_seq or 0)
+        return cls(share, row.index, error, on_event, sums=sums, seq_before=row.last_seq, log_chunks=log_chunks)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         self.on_event(self.index, kind, data)
@@ -123,16 +136,20 @@ class WorkerRecorder:
         self.errors = errors
 
     def log(self, lines: Sequence[str]) -> None:
-        """Keep lines of the process's log. Raises Fenced."""
-        chunks = [
-            LogChunk(run_id=self.share.run_id, worker=self.index, seq=seq, text=text)
-            for seq, text in enumerate(rows.log_chunks(lines), start=self.log_seq + 1)
-        ]
-        newest = self.log_seq + len(chunks)
+        """Keep lines of the process's log, behind those of processes before it. Raises Fenced."""
+        run_id, texts = self.share.run_id, list(rows.log_chunks(lines))
         with self._filing():
-            stored = LogChunk.objects.filter(run_id=self.share.run_id, worker=self.index)
-            stored.filter(Q(seq__gt=self.log_seq) | Q(seq__lte=newest - LOG_CHUNKS_KEPT)).delete()
-            LogChunk.objects.bulk_create(chunks[-LOG_CHUNKS_KEPT:], batch_size=100)
+            stored = LogChunk.objects.filter(run_id=run_id, worker=self.index)
+            if self.log_seq is None:
+                self.log_seq = stored.aggregate(last=Coalesce(Max("seq"), 0))["last"]
+            newest, oldest = self.log_seq + len(texts), self.log_seq + len(texts) - self.log_chunks
+            chunks = [
+                LogChunk(run_id=run_id, worker=self.index, seq=seq, text=text)
+                for seq, text in enumerate(texts, start=self.log_seq + 1)
+                if seq > oldest
+            ]
+            stored.filter(Q(seq__gt=self.log_seq) | Q(seq__lte=oldest)).delete()
+            LogChunk.objects.bulk_create(chunks, batch_size=100)
         self.log_seq = newest
 
     def generator(self, cpu_percent: float, rss_bytes: int) -> None:

@@ -14,9 +14,10 @@ from apps.runs import naming, tiers, worker_recording
 from apps.runs.blocks import TOTAL
 from apps.runs.lease import Fenced, Lease
 from apps.runs.models import Endpoint, Failure, FailureSample, LogChunk, Run, RunWorker
+from apps.runs.recording import LOG_CHUNKS_KEPT, Recorder
 from apps.runs.sharing import Share
 from apps.runs.states import State
-from apps.runs.worker_recording import WorkerRecorder
+from apps.runs.worker_recording import WorkerRecorder, log_chunks_of
 from tests.runs.makers import T0, held, sample, shared, tick
 from workers.samples import SAMPLES_PER_ERROR, Tick
 from workers.samples import FailureSample as Sample
@@ -97,7 +98,7 @@ def test_it_files_again_what_a_failed_transaction_took_back(share: Share, monkey
     assert [row.seq for row in tiers.read(share.run_id, 1)] == [1] and not recorder.unsure
 
 
-def _away(*_args: object) -> None:
+def _away(*_args: object, **_kwargs: object) -> None:
     raise OperationalError("the database is away")
 
 
@@ -210,9 +211,42 @@ def test_logs_of_workers_stand_beside_each_other(share: Share) -> None:
     assert list(found) == [(0, 1, "one"), (0, 2, "two"), (1, 1, "uno")]
 
 
-def test_the_oldest_of_a_log_goes(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_recording, "LOG_CHUNKS_KEPT", 3)
-    recorder, other = recorder_of(share, 0), recorder_of(share, 1)
+def test_a_process_that_was_started_anew_writes_behind_the_log_of_the_one_before(share: Share) -> None:
+    recorder_of(share).log(["one", "two"])
+    recorder_of(share).log([])
+    again = recorder_of(share, seq_before=2)
+    again.log(["three"])
+    again.log(["four"])
+    found = LogChunk.objects.filter(worker=0).order_by("seq").values_list("seq", "text")
+    assert list(found) == [(1, "one\ntwo"), (2, "three"), (3, "four")]
+
+
+def test_a_log_after_a_commit_that_nobody_heard_of_is_kept_once(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder_of(share).log(["of the process before"])
+    recorder = recorder_of(share)
+    with monkeypatch.context() as patch:
+        patch.setattr(LogChunk.objects, "bulk_create", _away)
+        with pytest.raises(DatabaseError):
+            recorder.log(["one"])
+    LogChunk.objects.create(run_id=share.run_id, worker=0, seq=2, text="one")  # it was committed all the same
+    recorder.log(["one"])
+    assert list(LogChunk.objects.order_by("seq").values_list("text", flat=True)) == ["of the process before", "one"]
+
+
+def test_the_log_of_the_master_leaves_those_of_workers_alone(lease: Lease, share: Share) -> None:
+    recorder = recorder_of(share)
+    for number in range(3):
+        recorder.log([f"{number}"])
+    Recorder(lease).log(["of the master"])
+    assert LogChunk.objects.filter(worker=0).count() == 3
+
+
+def test_many_workers_keep_less_of_their_logs_each() -> None:
+    assert [log_chunks_of(workers) for workers in (2, 20, 100, 500)] == [LOG_CHUNKS_KEPT, LOG_CHUNKS_KEPT, 80, 40]
+
+
+def test_the_oldest_of_a_log_goes(share: Share) -> None:
+    recorder, other = replace(recorder_of(share, 0), log_chunks=3), recorder_of(share, 1)
     other.log(["uno"])
     for number in range(5):
         recorder.log([f"{number}"])
