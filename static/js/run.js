@@ -82,7 +82,7 @@ const charts = new Charts(find("[data-charts]"), {
   onEndpoint: (index) => responses.choose(index),
   redraw: () => changed(["theme"]),
 });
-const workerCharts = new WorkerCharts(find("[data-worker-charts]"), charts);
+const workerCharts = new WorkerCharts(find("[data-worker-charts]"), { charts, store, name: `run-${root.dataset.number}` });
 const idPanel = new IdPanel(find("#panel-ids"), { api, name: `run-${root.dataset.number}` });
 const legend = new Legend(find("[data-legend]"), { selection, onChange: chosen, onRefused: refuse });
 const histogram = new Histogram(find("[data-card=distribution]"), { onSpeak: (words) => (find("[data-spoken]").textContent = words) });
@@ -185,12 +185,13 @@ function phasesNow() {
   return phases.list.map((phase, place) => (place === last ? { ...phase, to: Math.max(phase.to, until) } : phase));
 }
 
+/** By tab: what it shows, how it is drawn when that changes, and what of it follows the cursor of the charts. */
 const PANELS = {
   endpoints: [["endpoints", "tick", "run", "selection", "figures", "zoom"], () => table.render(store, figures)],
   failures: [["failures", "figures", "zoom"], drawFailuresShown],
   phases: [["phases", "zoom"], () => drawPhases(find("#panel-phases"), phases.list, { onChoose: showPhase, window: charts.window, isExact: responses.isKnown })],
   exceptions: [["exceptions"], () => drawExceptions(find("#panel-exceptions"), store)],
-  workers: [["workers", "tick", "run", "events", "zoom"], drawWorkersShown],
+  workers: [["workers", "tick", "run", "events", "zoom"], drawWorkersShown, () => workerCharts.read()],
   ids: [["run"], () => idPanel.render(store.run)],
   log: [["log"], () => log.render(store)],
   events: [["events"], () => drawEvents(find("#panel-events"), store)],
@@ -201,8 +202,9 @@ const PANELS = {
 /** Only the open tab; another one is drawn when it is opened. */
 function drawPanel(has) {
   drawCounts(root, store);
-  const [topics, drawIt] = PANELS[tabs.current];
+  const [topics, drawIt, readIt] = PANELS[tabs.current];
   if (has("tab", ...topics)) drawIt();
+  else if (readIt && has("cursor")) readIt();
 }
 
 /** Failures of what is shown; the page says so where they are not known for a window. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,6 +57,39 @@ def test_the_workers_of_a_run_have_rows_and_lines(stack: Stack, page: Page) -> N
     expect(page.locator("[data-worker-charts] canvas")).to_have_count(5, timeout=10_000)
     page.click("#tab-events")
     expect(page.locator("#panel-events")).to_contain_text("Worker lost")
+
+
+def test_charts_of_workers_are_read_and_taken_away_as_those_of_endpoints(stack: Stack, page: Page) -> None:
+    page.goto(f"{made_up(stack, 'finished')}#workers")
+    card = page.locator("[data-chart=worker-rps]")
+    expect(card.locator("canvas")).to_be_visible()
+    plot = card.locator("[data-plot]")
+    plot.focus()
+    for key in ("Home", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    reading = card.locator("[data-reading]")
+    expect(reading).to_have_text(re.compile(r"^[\d.]+/s – [\d.]+/s$"))
+    expect(page.locator("[data-worker-charts] [data-moment]")).to_contain_text("into the run")
+    expect(page.locator("[data-worker-charts] [data-spoken]")).to_contain_text(reading.inner_text())
+    page.keyboard.press("[")
+    expect(page.locator(".window-chip")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".window-chip")).to_be_hidden()
+    card.locator("details.menu summary").click()
+    with page.expect_download() as download:
+        card.locator("[data-chart-act=csv]").click()
+    with Path(download.value.path()).open(newline="") as file:
+        head, *rows = list(csv.reader(file))
+    assert head[:2] == ["time_utc", "Worker 1 on host-a (1/s)"] and len(head) == 9 and len(rows) > 100
+    card.locator("details.menu summary").click()
+    with page.expect_download() as download:
+        card.locator("[data-chart-act=png]").click()
+    assert download.value.suggested_filename.endswith("-worker-rps.png")
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    card.locator("details.menu summary").click()
+    card.locator("[data-chart-act=table]").click()
+    expect(card.locator("[data-table] thead th")).to_have_count(9)
+    expect(card.locator("[data-table] tbody tr").first).to_contain_text("/s")
 
 
 def test_the_ids_of_a_run_are_judged_in_words_and_leave_as_csv(stack: Stack, page: Page) -> None:

@@ -4,7 +4,7 @@ import { workerWarning } from "../../static/js/run/events.js";
 import { eventMarks } from "../../static/js/run/marks.js";
 import { Store } from "../../static/js/run/store.js";
 import { WorkerLines } from "../../static/js/run/worker_lines.js";
-import { Rates, clockOffset, lookOf, merged, stateLook, sumOf, thereOf } from "../../static/js/run/workers.js";
+import { Rates, clockOffset, extremes, lookOf, merged, nearest, stateLook, sumOf, thereOf } from "../../static/js/run/workers.js";
 
 const worker = (index, more = {}) => ({ index, host: "h", state: "ready", reason: "", users: 2, most_users: 3, requests: 10, failures: 1, ...more });
 
@@ -67,6 +67,15 @@ test("lines of workers stand on the times of all of them", () => {
   assert.deepEqual(found.lines.get(0).rps, [5, 6, 7, null]);
   assert.deepEqual(found.lines.get(3).rps, [null, 8, null, 9]);
   assert.deepEqual(found.lines.get(5).rps, [null, null, null, null]);
+});
+
+test("a reading is of what is known of the workers", () => {
+  assert.deepEqual(extremes([3, null, 1, undefined, 2]), [1, 3]);
+  assert.equal(extremes([null, undefined]), null);
+});
+
+test("a moment of other charts is the nearest of these", () => {
+  assert.deepEqual([0, 12, 16, 99].map((t) => nearest([10, 15, 20], t)), [0, 0, 1, 2]);
 });
 
 test("workers come with a snapshot, and anew with each message", () => {

@@ -47,7 +47,7 @@ export class Notes {
     root.querySelector(".chart-bar")?.append(here);
     for (const button of root.querySelectorAll("[data-note-here]")) button.addEventListener("click", () => this.open(this.clicked));
     this.clicked = null;
-    this.#rememberClicks(root.querySelector("[data-charts]"));
+    for (const area of root.querySelectorAll("[data-charts], [data-worker-charts]")) this.#rememberClicks(area);
     quick.addEventListener("submit", (event) => this.#quick(event));
     addEventListener("keydown", (event) => this.#key(event));
   }

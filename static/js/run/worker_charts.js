@@ -1,17 +1,22 @@
-/** Small charts of each worker, under the cursor, the zoom and the marks of the large ones. */
+/** Charts with a line a worker: they have the times, the cursor, the window and the marks of the charts of endpoints. */
 
+import { CardMenus } from "./card_menus.js";
 import { Chart } from "./chart.js";
-import { bytes, count, ms, percentage, significant } from "./format.js";
+import { setText } from "./dom.js";
+import { bytes, count, ms, percentage, perSecond, significant, utc } from "./format.js";
+import { listen } from "./keys.js";
+import { momentWords } from "./moment.js";
+import { isOver } from "./phase.js";
 import { onThemeChange } from "./theme.js";
 import { text } from "./text.js";
-import { lookOf, numberOf } from "./workers.js";
+import { extremes, lookOf, nearest, numberOf } from "./workers.js";
 
 const LOOKS = {
-  "worker-rps": { metric: "rps", axis: significant, show: (value) => `${significant(value)}/s` },
+  "worker-rps": { metric: "rps", axis: significant, show: perSecond, unit: "1/s" },
   "worker-users": { metric: "users", axis: significant, show: count, wholeOnly: true, least: 2, isStepped: true },
-  "worker-cpu": { metric: "cpu_percent", axis: percentage, show: percentage, least: 20 },
-  "worker-lag": { metric: "lag_ms", axis: ms, show: ms, least: 10 },
-  "worker-rss": { metric: "rss_bytes", axis: bytes, show: bytes },
+  "worker-cpu": { metric: "cpu_percent", axis: percentage, show: percentage, unit: "%", least: 20 },
+  "worker-lag": { metric: "lag_ms", axis: ms, show: ms, unit: "ms", least: 10 },
+  "worker-rss": { metric: "rss_bytes", axis: bytes, show: bytes, unit: "B" },
 };
 
 class WorkerChart extends Chart {
@@ -21,20 +26,38 @@ class WorkerChart extends Chart {
     const place = u.cursor.idx;
     if (mark || place === null || place === undefined) return mark;
     const distance = ({ values }) => Math.abs(u.valToPos(values[place], "y") - u.cursor.top);
-    const [nearest] = this.lines.filter(({ values }) => values[place] !== null).sort((a, b) => distance(a) - distance(b));
-    return nearest ? `${nearest.label}: ${this.look.show(nearest.values[place])}` : "";
+    const [closest] = this.lines.filter(({ values }) => values[place] !== null).sort((a, b) => distance(a) - distance(b));
+    return closest ? `${closest.label}: ${this.look.show(closest.values[place])}` : "";
+  }
+
+  /** From the lowest to the highest of the workers. */
+  reading(place) {
+    const ends = extremes(this.lines.map(({ values }) => values[place]));
+    if (!ends) return "";
+    const [low, high] = ends.map(this.look.show);
+    return low === high ? low : `${low} – ${high}`;
   }
 }
 
 export class WorkerCharts {
-  /** @param {HTMLElement} root holds the `[data-chart]` cards @param {import("./charts.js").Charts} charts */
-  constructor(root, charts) {
-    this.charts = charts;
+  /**
+   * @param {HTMLElement} root holds the `[data-chart]` cards
+   * @param {{charts: import("./charts.js").Charts, store: import("./store.js").Store, name: string}} options
+   *        `charts` are those of endpoints; `name` begins the names of files
+   */
+  constructor(root, { charts, store, name }) {
+    Object.assign(this, { charts, store });
     this.t = [];
+    /** Where the cursor stands, as long as it is moved in one of these charts. */
+    this.own = null;
+    this.momentLine = root.querySelector("[data-moment]");
+    this.spoken = root.querySelector("[data-spoken]");
     this.list = [...root.querySelectorAll("[data-chart]")].map((card) => new WorkerChart(card, LOOKS[card.dataset.chart], this));
+    for (const chart of this.list) listen(chart, this);
+    this.menus = new CardMenus(this.list, { name, range: () => this.range(), redraw: () => this.#again() });
     onThemeChange(() => {
       for (const chart of this.list) chart.forget();
-      if (this.last) this.draw(...this.last);
+      this.#again();
     });
   }
 
@@ -47,9 +70,27 @@ export class WorkerCharts {
       const lines = drawn.map((worker) => lineOf(worker, shown.lines.get(worker.index)[chart.look.metric], chart.look));
       chart.draw(shown.t, lines, shown.step);
     }
+    this.menus.drawTables();
+    this.read();
   }
 
-  // What a chart asks its group for: all of it is the large charts'.
+  /** The readings: under the cursor, else the newest; of a run that is over there is none without a cursor. */
+  read() {
+    const { place, t } = this;
+    const shown = place ?? (isOver(this.store.run) ? null : t.length - 1);
+    for (const chart of this.list) setText(chart.card.querySelector("[data-reading]"), shown === null ? "" : chart.reading(shown));
+    setText(this.momentLine, place === null ? "" : this.#momentText(place));
+    this.momentLine.title = place === null ? "" : utc(t[place]);
+  }
+
+  // What charts, keyboard and menus ask their group for.
+
+  get place() {
+    const { active, place, series } = this.charts;
+    if (place === null || this.t.length === 0) return null;
+    if (this.list.includes(active)) return Math.min(this.own ?? Infinity, this.t.length - 1);
+    return series ? nearest(this.t, series.t[place]) : null;
+  }
 
   get marks() {
     return this.charts.marks;
@@ -61,6 +102,18 @@ export class WorkerCharts {
 
   set active(chart) {
     this.charts.active = chart;
+  }
+
+  get window() {
+    return this.charts.window;
+  }
+
+  get firstT() {
+    return this.charts.firstT;
+  }
+
+  get lastT() {
+    return this.charts.lastT;
   }
 
   range() {
@@ -75,10 +128,24 @@ export class WorkerCharts {
     this.charts.leaveWindow();
   }
 
-  /** The large charts may have other times: the same moment is meant. */
+  /** The charts of endpoints may have other times: the same moment is meant. */
   cursorMoved(place) {
-    const times = this.charts.series?.t ?? [];
-    this.charts.cursorMoved(place === null || !times.length ? null : nearest(times, this.t[place]));
+    this.own = place;
+    this.charts.cursorMoved(place === null || !this.charts.t.length ? null : nearest(this.charts.t, this.t[place]));
+    this.read(); // the same place of theirs may be several of ours
+  }
+
+  keyMoved(place) {
+    const words = this.list.map((chart) => `${chart.title} ${chart.reading(place)}`);
+    this.spoken.textContent = [this.#momentText(place), ...words].join(", ");
+  }
+
+  #momentText(place) {
+    return momentWords(this.t[place], this.store.run, this.charts.markNear(this.t[place]));
+  }
+
+  #again() {
+    if (this.last) this.draw(...this.last);
   }
 }
 
@@ -86,12 +153,4 @@ function lineOf(worker, values, { isStepped }) {
   const look = lookOf(worker.index);
   const label = text("worker_on", { number: numberOf(worker), host: worker.host });
   return { key: worker.index, label, color: `--h-series-${look.color}`, dash: look.dash, width: 1.5, values, isStepped };
-}
-
-function nearest(times, t) {
-  let best = 0;
-  times.forEach((time, place) => {
-    if (Math.abs(time - t) < Math.abs(times[best] - t)) best = place;
-  });
-  return best;
 }

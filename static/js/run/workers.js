@@ -78,6 +78,21 @@ export class Rates {
   }
 }
 
+/** Lowest and highest of some values; null where none is known. @returns {[number, number]|null} */
+export function extremes(values) {
+  const known = values.filter(isNumber);
+  return known.length ? [Math.min(...known), Math.max(...known)] : null;
+}
+
+/** The place in `times` (ascending, not empty) that is nearest to a moment. */
+export function nearest(times, t) {
+  let best = 0;
+  times.forEach((time, place) => {
+    if (Math.abs(time - t) < Math.abs(times[best] - t)) best = place;
+  });
+  return best;
+}
+
 /**
  * Answers about single workers as one: every list as long as `t`, null where a worker measured nothing.
  * @param {Map<number, {t: number[], step_s: number, series: object[]}>} answers by index, all of the same window
