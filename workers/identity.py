@@ -74,6 +74,11 @@ class Reader:
         self._said_classes: list[int] = []
         """The present process's indexes of classes, as ours."""
 
+    @property
+    def in_use(self) -> int | None:
+        """How many IDs users have, by the last line; None as long as no user has asked for one."""
+        return len(self._in_use) if self._ids else None
+
     @classmethod
     def resumed(cls, summary: Summary, since: float) -> Reader:
         """One that follows on what another had read. Of what was not read by then nobody knows, so one line at least

@@ -24,6 +24,11 @@ class IdentitySource:
         self._summary_at = clock() + SUMMARY_SECONDS
         self._is_news = False
 
+    @property
+    def in_use(self) -> int | None:
+        """How many IDs users have now; None as long as no user has asked for one."""
+        return self._reader.in_use
+
     def read(self) -> bool:
         """Whether there was anything new."""
         lines, anything = self._lines.read()

@@ -50,8 +50,9 @@ class Sink(Protocol):
     def log(self, lines: Sequence[str]) -> None:
         """Cleaned lines of the process's output; bounded in length, rate and number."""
 
-    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
-        """Load of the generator itself about every 2 s; 100 % is one core."""
+    def generator(self, cpu_percent: float, rss_bytes: int, ids_in_use: int | None) -> None:
+        """How the generator itself does, about every 2 s; 100 % is one core. `ids_in_use`: how many IDs its users have,
+        None of a script that has not asked for any."""
 
     def identity(self, summary: Summary) -> None:
         """What the journal of IDs says so far (`workers.identity`); now and then, and at the end."""
@@ -72,7 +73,7 @@ class Spool:
         self._tables: tuple[Sequence[FailureRow], Sequence[ExceptionRow]] | None = None
         self._samples: deque[FailureSample] = deque(maxlen=MAX_SAMPLES)
         self._totals: tuple[EndpointTotals, Sequence[EndpointTotals]] | None = None
-        self._usage: tuple[float, int] | None = None
+        self._usage: tuple[float, int, int | None] | None = None
         self._identity: Summary | None = None
         self.dropped_ticks = 0
 
@@ -108,8 +109,8 @@ class Spool:
     def totals(self, total: EndpointTotals, endpoints: Sequence[EndpointTotals]) -> None:
         self._totals = (total, endpoints)
 
-    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
-        self._usage = (cpu_percent, rss_bytes)
+    def generator(self, cpu_percent: float, rss_bytes: int, ids_in_use: int | None) -> None:
+        self._usage = (cpu_percent, rss_bytes, ids_in_use)
 
     def identity(self, summary: Summary) -> None:
         self._identity = summary

@@ -287,7 +287,7 @@ class Supervision:
         usage = self.process.usage()
         percent = max(0.0, usage.cpu_seconds - self.cpu_seconds) / elapsed * 100
         self.usage_at, self.cpu_seconds = self.clock(), usage.cpu_seconds
-        self.spool.generator(percent, usage.rss_bytes)
+        self.spool.generator(percent, usage.rss_bytes, self.identity.in_use)
 
     def conclude(self) -> Outcome:
         """Read what is left, hand it over, and say how it was. Once, when the process has ended."""

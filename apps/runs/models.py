@@ -212,6 +212,8 @@ class RunWorker(Base):
     """How it hears its master: `{"state": "heard" | "silent", "since": epoch seconds}`."""
     identity = models.BinaryField(null=True)
     """What its journal of IDs says; see `identities.py`."""
+    ids_in_use = models.PositiveIntegerField(null=True, blank=True)
+    """How many IDs its users had when it last told; None of a script that has not asked for any."""
     clock_offset_ms = models.FloatField(null=True, blank=True)
     """By how much its host's clock was behind the database's, which was made up for."""
 

@@ -22,7 +22,7 @@ from apps.runs.models import (
     ScriptException,
 )
 from apps.runs.selectors import queue_position
-from apps.runs.states import INVALID_REASONS
+from apps.runs.states import INVALID_REASONS, WorkerState
 
 NO_TOTALS = {
     "requests": 0,
@@ -195,7 +195,11 @@ def worker(run: Run, row: RunWorker) -> dict[str, Any]:
         "users": row.current_users,
         "most_users": row.users,
         "offset": row.offset,
-        "ids": {"first": run.id_text(row.offset + 1), "last": run.id_text(row.offset + row.users)},
+        "ids": {
+            "first": run.id_text(row.offset + 1),
+            "last": run.id_text(row.offset + row.users),
+            "in_use": _ids_in_use(run, row),
+        },
         "starts": row.starts,
         "requests": row.totals.get("requests"),
         "failures": row.totals.get("failures"),
@@ -213,6 +217,13 @@ def failures(rows: Iterable[Failure]) -> list[dict[str, Any]]:
 def exceptions(rows: Iterable[ScriptException]) -> list[dict[str, Any]]:
     """The exceptions table."""
     return [exception(row) for row in rows]
+
+
+def _ids_in_use(run: Run, row: RunWorker) -> int | None:
+    """The last that it told may be older than its end."""
+    if row.ids_in_use is None:
+        return None
+    return 0 if run.is_over or row.state == WorkerState.ENDED else row.ids_in_use
 
 
 def _round(value: float | None) -> float | None:

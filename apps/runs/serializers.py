@@ -259,6 +259,9 @@ class ExceptionOut(serializers.Serializer[Any]):
 class WorkerIdsOut(serializers.Serializer[Any]):
     first = serializers.CharField()
     last = serializers.CharField()
+    in_use = serializers.IntegerField(
+        allow_null=True, help_text="How many its users have now; null of a script that has not asked for any."
+    )
 
 
 class WorkerLinkOut(serializers.Serializer[Any]):
@@ -282,7 +285,7 @@ class WorkerOut(serializers.Serializer[Any]):
     users = serializers.IntegerField(help_text="Those it has now.")
     most_users = serializers.IntegerField()
     offset = serializers.IntegerField(help_text="`WORKER_OFFSET`: its numbers are those after it.")
-    ids = WorkerIdsOut(help_text="First and last of its IDs.")
+    ids = WorkerIdsOut(help_text="First and last of its IDs, and how many are in use.")
     starts = serializers.IntegerField(help_text="How often its process was started.")
     requests = serializers.IntegerField(allow_null=True)
     failures = serializers.IntegerField(allow_null=True)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from apps.core.clock import db_now
 from apps.runs import identities
-from apps.runs.models import Run
+from apps.runs.models import Run, RunWorker
 from apps.runs.recording import Recorder
 from apps.runs.rows import clean
 from apps.runs.states import State
@@ -39,6 +39,7 @@ class RunSink:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._told: set[str] = set()
+        self._ids_in_use: int | None = None
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         """A step, once each; the start of the test also moves the run to `running`."""
@@ -75,10 +76,13 @@ class RunSink:
     def log(self, lines: Sequence[str]) -> None:
         self._recorder.log(lines)
 
-    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
+    def generator(self, cpu_percent: float, rss_bytes: int, ids_in_use: int | None) -> None:
         # Loading the script and writing the report keep a core busy too, but distort nothing.
         loaded = "test_start" in self._told and "test_stop" not in self._told
         self._recorder.generator(cpu_percent, rss_bytes, loaded=loaded)
+        if ids_in_use != self._ids_in_use:  # of the only process of a run; a master has no users
+            RunWorker.objects.filter(run_id=self._recorder.run_id, index=0).update(ids_in_use=ids_in_use)
+            self._ids_in_use = ids_in_use
 
     def identity(self, summary: Summary) -> None:
         """Of the only process of a run; a master has no users."""

@@ -152,8 +152,9 @@ class WorkerRecorder:
             LogChunk.objects.bulk_create(chunks, batch_size=100)
         self.log_seq = newest
 
-    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
-        self.share.write(self.index, generator={"cpu_percent": round(cpu_percent, 1), "rss_bytes": rss_bytes})
+    def generator(self, cpu_percent: float, rss_bytes: int, ids_in_use: int | None) -> None:
+        health = {"cpu_percent": round(cpu_percent, 1), "rss_bytes": rss_bytes}
+        self.share.write(self.index, generator=health, ids_in_use=ids_in_use)
 
     def identity(self, summary: Summary) -> None:
         self.share.write(self.index, identity=identities.packed(summary))

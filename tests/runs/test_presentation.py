@@ -12,7 +12,8 @@ from apps.runs import serializers as wire
 from apps.runs.blocks import TOTAL
 from apps.runs.models import Run, RunEvent, RunWorker, ScriptException
 from apps.runs.reconcile import reconcile
-from tests.factories import EndpointFactory, FailureFactory, FailureSampleFactory, RunFactory
+from apps.runs.states import State, WorkerState
+from tests.factories import EndpointFactory, FailureFactory, FailureSampleFactory, RunFactory, RunWorkerFactory
 from tests.runs.makers import final, seconds, totals
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,8 @@ def test_everything_has_the_fields_of_its_schema(run: Run) -> None:
     for index in range(2):
         RunWorker.objects.create(run=run, index=index, host_name="host", users=3, offset=3 * index)
     assert_fits(presentation.workers(run), wire.WorkerOut(many=True))
+    RunWorker.objects.update(ids_in_use=3)
+    assert_fits(presentation.workers(run), wire.WorkerOut(many=True))
     tiers.append(run.pk, list(seconds(1, 3)))
     figures = reading.figures(run, series.Window(), lines=[None], metrics=[])
     assert_fits(figures, results_serializers.SeriesOut())
@@ -89,3 +92,22 @@ def test_an_endpoint_is_compared_with_what_locust_counted() -> None:
     assert compared == {"same": 0, "less": -2, "silent": None}
     none = presentation.endpoint(EndpointFactory.build(totals={}, locust_requests=3))
     assert (none["locust"], none["difference"], none["totals"]["p999_ms"]) == (3, -3, None)
+
+
+@pytest.mark.parametrize(
+    ("over", "state", "told", "shown"),
+    [
+        (False, WorkerState.READY, None, None),
+        (False, WorkerState.READY, 3, 3),
+        (False, WorkerState.LOST, 3, 3),
+        (False, WorkerState.ENDED, 3, 0),
+        (True, WorkerState.LOST, 3, 0),
+        (True, WorkerState.ENDED, None, None),
+    ],
+)
+def test_nobody_has_the_ids_of_a_worker_that_has_ended(
+    over: bool, state: WorkerState, told: int | None, shown: int | None
+) -> None:
+    run = RunFactory.create(state=State.FINISHED if over else State.RUNNING)
+    row = RunWorkerFactory.create(run=run, state=state, ids_in_use=told)
+    assert presentation.worker(run, row)["ids"]["in_use"] == shown

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.runs import naming, recording, rows, tiers
 from apps.runs.blocks import TOTAL
@@ -16,6 +17,7 @@ from apps.runs.models import FailureSample as Stored
 from apps.runs.recording import LOG_CHUNKS_KEPT, MAX_TABLE_ROWS, MAX_WARNINGS, LeadRecorder, Recorder
 from apps.runs.rows import MAX_USERS
 from apps.runs.sink import RunSink
+from tests.factories import RunWorkerFactory
 from tests.runs.makers import T0, counted, held, row_of, sample, tick, totals
 from workers.samples import (
     MAX_CLASSES,
@@ -248,6 +250,18 @@ def test_it_tells_a_stall_and_its_end_once(recorder: Recorder) -> None:
         ("stall_over", rows.moment(T0 + 10), {"seconds": 8, "t": T0 + 10}),
     ]
     assert found[2][2]["oldest_ms"] == "nan" and len(found) == 3
+
+
+def test_ids_in_use_are_those_of_the_only_worker(recorder: Recorder) -> None:
+    row = RunWorkerFactory.create(run=row_of(recorder.lease))
+    sink = RunSink(recorder)
+    sink.generator(1.0, 1_000, None)
+    sink.generator(1.0, 1_000, 4)
+    row.refresh_from_db()
+    assert row.ids_in_use == 4
+    with CaptureQueriesContext(connection) as asked:
+        sink.generator(1.0, 1_000, 4)
+    assert not [query for query in asked if "ids_in_use" in query["sql"]]  # it is told when it changes
 
 
 def test_a_warning_carries_what_it_is_about(recorder: Recorder) -> None:

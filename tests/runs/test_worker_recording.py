@@ -255,8 +255,16 @@ def test_the_oldest_of_a_log_goes(share: Share) -> None:
 
 
 def test_it_tells_of_the_load_generator(share: Share) -> None:
-    recorder_of(share, 1).generator(51.26, 1_000)
+    recorder_of(share, 1).generator(51.26, 1_000, None)
     assert worker(1).generator == {"cpu_percent": 51.3, "rss_bytes": 1_000} and worker(0).generator == {}
+
+
+def test_it_tells_how_many_ids_are_in_use(share: Share) -> None:
+    recorder = recorder_of(share, 1)
+    recorder.generator(1.0, 1_000, 3)
+    assert (worker(1).ids_in_use, worker(0).ids_in_use) == (3, None)
+    recorder.generator(1.0, 1_000, 0)
+    assert worker(1).ids_in_use == 0
 
 
 def test_it_hands_on_what_happened(share: Share) -> None:

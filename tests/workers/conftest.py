@@ -87,6 +87,7 @@ class Memory:
     lines: list[str] = field(default_factory=list)
     usage: list[tuple[float, int]] = field(default_factory=list)
     summaries: list[Summary] = field(default_factory=list)
+    ids_in_use: list[int | None] = field(default_factory=list)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         self.events.append((kind, data))
@@ -109,8 +110,9 @@ class Memory:
     def identity(self, summary: Summary) -> None:
         self.summaries.append(summary)
 
-    def generator(self, cpu_percent: float, rss_bytes: int) -> None:
+    def generator(self, cpu_percent: float, rss_bytes: int, ids_in_use: int | None) -> None:
         self.usage.append((cpu_percent, rss_bytes))
+        self.ids_in_use.append(ids_in_use)
 
     @property
     def kinds(self) -> list[str]:

@@ -74,6 +74,32 @@ def test_a_lease_is_told_when_it_begins_and_when_it_ends(diary: Diary) -> None:
     assert diary.reader.refused == diary.reader.missing == 0
 
 
+def test_it_counts_the_ids_that_are_in_use(diary: Diary) -> None:
+    diary.write()
+    assert diary.read().in_use is None  # nobody has asked for one
+    for number in (7, 8, 9):
+        diary.journal.lease(number, "Shopper")
+    diary.write()
+    assert diary.read().in_use == 3
+    diary.journal.release(8)
+    diary.write()
+    assert diary.read().in_use == 2
+    diary.journal.release(7)
+    diary.journal.release(9)
+    diary.journal.end()
+    assert diary.read().in_use == 0
+
+
+def test_another_process_begins_with_no_id_in_use(diary: Diary, tmp_path: Path) -> None:
+    diary.journal.lease(7, "Shopper")
+    diary.write()
+    assert diary.read().in_use == 1
+    again = Diary(tmp_path, "again")
+    again.reader = diary.reader
+    again.write()
+    assert again.read().in_use == 0
+
+
 def test_a_lease_without_an_end_lasts_until_the_last_line(diary: Diary) -> None:
     diary.journal.lease(7, "Shopper")
     diary.write()

@@ -96,6 +96,17 @@ def test_every_second_tells_of_users_and_generator(run: Runs) -> None:
     assert [tick.t for tick in ran.sink.got] == [ran.sink.got[0].t + n for n in range(len(ran.sink.got))]
 
 
+def test_it_tells_how_many_ids_are_in_use(run: Runs) -> None:
+    asking = f"from hatchery import user_id\n{LOCUSTFILE}\n    def on_start(self):\n        user_id(self)\n"
+    ran = exact(run, asking, run_time_s=5)
+    assert 2 in ran.sink.ids_in_use, ran.sink.ids_in_use
+
+
+def test_a_script_that_counts_by_itself_says_nothing_of_ids(run: Runs) -> None:
+    ran = exact(run, run_time_s=3)
+    assert ran.sink.ids_in_use and set(ran.sink.ids_in_use) == {None}
+
+
 def test_a_target_that_hangs_is_a_stall(run: Runs) -> None:
     ran = exact(run, LOCUSTFILE.replace("/browse", "/hang").replace("/fail", "/hang"), run_time_s=8)
     assert ran.outcome.reason is Reason.NO_REQUESTS
