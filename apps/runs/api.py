@@ -217,11 +217,12 @@ class RunIdentities(APIView):
 
 
 class RunLog(APIView):
-    """Locust's log."""
+    """Locust's log, of the run or of one worker."""
 
     @extend_schema(
         responses=LogOut,
         parameters=[
+            OpenApiParameter("worker", int, description="Index of a worker; its log instead of the master's."),
             OpenApiParameter("after", int, description="`seq` of an answer."),
             OpenApiParameter("level", str, enum=loglines.LEVELS, description="Only lines of this level or graver."),
             OpenApiParameter("search", str, description="Only lines with this text in them, whatever its case."),
@@ -230,15 +231,18 @@ class RunLog(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         """Read the newest lines of the log, or those that came after `after`. The whole log is a download.
 
+        Each worker has a log of its own, with numbers of its own for `after`. 404 for one that the run does not have.
+
         With `level` or `search` all that is kept is looked through, and the newest 2,000 lines found are given.
         """
         run = run_for(request, pk)
-        questions.only(request, "after", "level", "search")
+        questions.only(request, "worker", "after", "level", "search")
+        writer = selectors.writer_of(run, questions.worker_with_log(request, run))
         after, wanted = _whole(request, "after", 0), _wanted_lines(request)
         if wanted.is_all:
-            newest, lines = selectors.log_after(run.pk, after)
+            newest, lines = selectors.log_after(run.pk, after, writer=writer)
             return Response({"seq": newest, "lines": lines, "matches": len(lines)})
-        found = selectors.log_search(run.pk, wanted, after)
+        found = selectors.log_search(run.pk, wanted, after, writer=writer)
         return Response({"seq": found.newest, "lines": list(found.lines), "matches": found.matches})
 
 

@@ -9,7 +9,7 @@ from typing import Never
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from apps.core.errors import Invalid
+from apps.core.errors import Invalid, Missing
 from apps.runs import series
 from apps.runs.models import Run
 from apps.runs.series import Line, Window
@@ -79,15 +79,18 @@ def window(request: Request, points: int = series.DEFAULT_POINTS) -> Window:
 
 def worker(request: Request, run: Run) -> int | None:
     """`worker=2`: index of one of the run's; None when left out."""
-    text = request.GET.get("worker", "")
-    if not text:
-        return None
-    if not _is_index(text, WORKER_DIGITS):
-        _refuse("worker", _("“worker” must be the index of a worker."))
-    if not run.worker_rows.filter(index=int(text)).exists():
-        sentence = _("This run has no worker %(index)d; workers/ lists those it has.") % {"index": int(text)}
-        _refuse("worker", sentence, code="no_worker")
-    return int(text)
+    index = _worker_index(request)
+    if index is not None and not _has_worker(run, index):
+        _refuse("worker", _no_worker(index), code="no_worker")
+    return index
+
+
+def worker_with_log(request: Request, run: Run) -> int | None:
+    """As `worker`, of one whose log is asked for. Raises Missing for one that the run does not have."""
+    index = _worker_index(request)
+    if index is not None and not _has_worker(run, index):
+        raise Missing(_no_worker(index), fields={"worker": [_no_worker(index)]})
+    return index
 
 
 def whole(request: Request, name: str, *, default: int, most: int) -> int:
@@ -127,6 +130,23 @@ def _refuse_strangers(asked: set[int], run: Run) -> None:
     if strangers:
         sentence = _("This run has no endpoint %(index)d; endpoints/ lists those it has.") % {"index": strangers[0]}
         _refuse("endpoint", sentence, code="no_endpoint")
+
+
+def _worker_index(request: Request) -> int | None:
+    text = request.GET.get("worker", "")
+    if not text:
+        return None
+    if not _is_index(text, WORKER_DIGITS):
+        _refuse("worker", _("“worker” must be the index of a worker."))
+    return int(text)
+
+
+def _has_worker(run: Run, index: int) -> bool:
+    return run.worker_rows.filter(index=index).exists()
+
+
+def _no_worker(index: int) -> str:
+    return _("This run has no worker %(index)d; workers/ lists those it has.") % {"index": index}
 
 
 def _line(part: list[str]) -> Line:

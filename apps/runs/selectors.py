@@ -58,20 +58,22 @@ def queue_position(run: Run) -> int | None:
     return (before or 0) + 1
 
 
-def log_after(run_id: UUID, seq: int) -> tuple[int, list[str]]:
-    """Lines of the live log after chunk `seq`, as far as they are kept and not too many; the newest chunk's number.
+def writer_of(run: Run, worker: int | None) -> int:
+    """Who wrote the log of a worker, or with None that of the run, as `LogChunk.worker` has it."""
+    return LEADER if worker is None or run.workers == 1 else worker
 
-    Of the only process of a run, or of the master: what workers say is in files of their own.
-    """
-    newest = LogChunk.objects.filter(run_id=run_id, worker=LEADER, seq__gt=seq).order_by("-seq")[:LOG_CHUNKS_AT_ONCE]
+
+def log_after(run_id: UUID, seq: int, *, writer: int = LEADER) -> tuple[int, list[str]]:
+    """Lines of the live log after chunk `seq`, as far as they are kept and not too many; the newest chunk's number."""
+    newest = LogChunk.objects.filter(run_id=run_id, worker=writer, seq__gt=seq).order_by("-seq")[:LOG_CHUNKS_AT_ONCE]
     chunks = list(newest)[::-1]
     lines = [line for chunk in chunks for line in chunk.text.split("\n")]
     return (chunks[-1].seq if chunks else seq), lines
 
 
-def log_search(run_id: UUID, wanted: loglines.Wanted, after: int) -> loglines.Found:
+def log_search(run_id: UUID, wanted: loglines.Wanted, after: int, *, writer: int = LEADER) -> loglines.Found:
     """What is wanted of the kept log, in chunks above `after`. Reads all that is kept: some megabytes at most."""
-    chunks = LogChunk.objects.filter(run_id=run_id, worker=LEADER).order_by("seq").values_list("seq", "text")
+    chunks = LogChunk.objects.filter(run_id=run_id, worker=writer).order_by("seq").values_list("seq", "text")
     return loglines.search(chunks.iterator(), wanted, after=after)
 
 

@@ -10,11 +10,18 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.runs.models import LogChunk, Run, RunEvent
+from apps.runs.models import LEADER, LogChunk, Run, RunEvent
 from apps.runs.states import State
 from apps.scenarios.models import Scenario
 from apps.teams.models import ApiToken
-from tests.factories import EndpointFactory, FailureFactory, FailureSampleFactory, RunFactory, bearer
+from tests.factories import (
+    EndpointFactory,
+    FailureFactory,
+    FailureSampleFactory,
+    RunFactory,
+    RunWorkerFactory,
+    bearer,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("pool", "no_redis")]
 RUNS = "/api/v1/runs/"
@@ -133,6 +140,44 @@ def test_a_search_is_bounded_and_text_not_a_pattern(tess_client: Client, run: Ru
     body = tess_client.get(f"{RUNS}{run.pk}/log/", {"search": "(a+)+b"}).json()
     assert (body["matches"], len(body["lines"])) == (5000, 2000)
     assert tess_client.get(f"{RUNS}{run.pk}/log/", {"search": "\0"}).json()["matches"] == 0
+
+
+def test_each_worker_has_a_log_of_its_own(tess_client: Client, run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(workers=2)
+    for index in range(2):
+        RunWorkerFactory.create(run=run, index=index)
+    head = "[2026-11-21 04:12:52,123] host/"
+    for writer, texts in ((LEADER, ["of the master"]), (0, ["one", f"{head}ERROR/a: two"]), (1, [])):
+        LogChunk.objects.bulk_create(
+            LogChunk(run=run, worker=writer, seq=seq, text=text) for seq, text in enumerate(texts, start=1)
+        )
+    assert read(tess_client, run, "log/")["lines"] == ["of the master"]
+    assert read(tess_client, run, "log/?worker=0") == {"seq": 2, "lines": ["one", f"{head}ERROR/a: two"], "matches": 2}
+    assert read(tess_client, run, "log/?worker=0&after=1")["lines"] == [f"{head}ERROR/a: two"]
+    assert read(tess_client, run, "log/?worker=0&level=error")["lines"] == [f"{head}ERROR/a: two"]
+    assert read(tess_client, run, "log/?worker=0&search=ONE")["lines"] == ["one"]
+    assert read(tess_client, run, "log/?worker=1") == {"seq": 0, "lines": [], "matches": 0}
+
+
+def test_the_log_of_the_only_worker_is_the_runs(tess_client: Client, run: Run) -> None:
+    RunWorkerFactory.create(run=run)
+    LogChunk.objects.create(run=run, seq=1, text="one")
+    assert read(tess_client, run, "log/?worker=0") == read(tess_client, run, "log/")
+
+
+def test_the_log_of_a_worker_that_is_not_there_is_not_there(tess_client: Client, run: Run) -> None:
+    RunWorkerFactory.create(run=run, index=2)
+    RunWorkerFactory.create(index=3)  # of another run
+    for index in (0, 3, 99_999):
+        answer = tess_client.get(f"{RUNS}{run.pk}/log/?worker={index}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert f"no worker {index}" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("worker", ["x", "-1", "0,1", "1.5", "9" * 30, "%C2%B2", "%00"])
+def test_a_worker_that_is_nonsense_is_refused(tess_client: Client, run: Run, worker: str) -> None:
+    answer = tess_client.get(f"{RUNS}{run.pk}/log/?worker={worker}")
+    assert answer.status_code == 400 and list(answer.json()["fields"]) == ["worker"]
 
 
 # --- failing requests -----------------------------------------------------------------------------------------------

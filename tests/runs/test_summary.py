@@ -278,7 +278,7 @@ KNOWN = {
     "heatmap/": "endpoint, from, to, columns, rows",
     "distribution/": "endpoint, from, to, bins",
     "phases/": "",
-    "log/": "after, level, search",
+    "log/": "worker, after, level, search",
 }
 
 
