@@ -21,6 +21,7 @@ import { History } from "./run/history.js";
 import { IdPanel } from "./run/id_panel.js";
 import { Legend } from "./run/legend.js";
 import { LogTail } from "./run/log.js";
+import { LogSource } from "./run/log_source.js";
 import { STALL_SECONDS, allMarks, eventMarks, phaseMarks, stallsOf } from "./run/marks.js";
 import { Notes } from "./run/notes.js";
 import { drawCounts, drawDetails, drawEvents, drawExceptions, drawFiles } from "./run/panels.js";
@@ -40,7 +41,7 @@ import { Waiting } from "./run/waiting.js";
 import { Figures } from "./run/window.js";
 import { WorkerCharts } from "./run/worker_charts.js";
 import { WorkerLines } from "./run/worker_lines.js";
-import { drawWorkers } from "./run/worker_table.js";
+import { WorkerTable } from "./run/worker_table.js";
 
 const TAB_OF_PHASE = { queued: "details", starting: "log", failed: "log" }; // where there is something to see
 const SETTLING_SECONDS = 30; // while a run is this young, the busiest endpoints are chosen anew
@@ -67,6 +68,9 @@ const waiting = new Waiting(root);
 const controls = new Controls(root, { api, onError: showError });
 const steering = new Steering(root, { api, onError: showError, onRun: (run) => heard({ type: "state", run }) });
 const log = new LogTail(find("#panel-log"), { api });
+const logSource = new LogSource(find("[data-log-source]"), {
+  api, store, onChoice: (worker) => write({ tab: "log", worker }), onChange: changed, onError: showError,
+});
 const failures = new Failures(find("#panel-failures"), { api });
 const grouping = new Grouping(root, { api });
 const refuse = () => showError(text("lines_full", { most: MAX_LINES }));
@@ -92,6 +96,7 @@ const cards = new ChartCards(find("[data-charts]"), {
 const health = new HealthStrip(find("[data-health]"));
 const strip = new PhaseStrip(find("[data-phase-strip]"), showPhase);
 const table = new EndpointTable(find("#panel-endpoints"), { selection, onChange: chosen, onRefused: refuse });
+const workerTable = new WorkerTable(find("#panel-workers"));
 // Nothing more happens to a run that is over: its end is its now.
 const nowOfRun = () => Math.min(store.now(), store.run?.finished_at ? Date.parse(store.run.finished_at) : Infinity);
 new Notes(root, { api, charts, now: nowOfRun, onError: showError });
@@ -193,7 +198,7 @@ const PANELS = {
   exceptions: [["exceptions"], () => drawExceptions(find("#panel-exceptions"), store)],
   workers: [["workers", "tick", "run", "events", "zoom"], drawWorkersShown, () => workerCharts.read()],
   ids: [["run"], () => idPanel.render(store.run)],
-  log: [["log"], () => log.render(store)],
+  log: [["log", "workers"], drawLogShown],
   events: [["events"], () => drawEvents(find("#panel-events"), store)],
   details: [["run", "endpoints"], () => drawDetails(find("#panel-details"), store)],
   files: [["run"], () => drawFiles(find("#panel-files"), store, root.dataset)],
@@ -215,8 +220,16 @@ function drawFailuresShown() {
   failures.render({ failures: shown ?? store.failures, collector: store.run.collector });
 }
 
+function drawLogShown() {
+  logSource.offer();
+  logSource.look();
+  write({ worker: logSource.worker });
+  log.turnTo(logSource.worker);
+  log.render(logSource.shown);
+}
+
 function drawWorkersShown() {
-  drawWorkers(find("#panel-workers"), store);
+  workerTable.render(store);
   workerLines.look(charts.window);
   workerCharts.draw(store.workers, workerLines.shown);
 }
@@ -262,7 +275,8 @@ function drawWindow() {
 }
 
 addEventListener("hashchange", () => {
-  const { window } = readAddress(location.hash);
+  const { window, worker } = readAddress(location.hash);
+  if (worker !== null) logSource.choose(worker);
   if (window) charts.zoomTo(window.from, window.to);
   else write({ window: charts.window }); // a link to a tab does not leave the window
 });
@@ -303,7 +317,8 @@ function afterSnapshot() {
   if (store.latest) for (const part of [history, figures, responses, phases]) part.heard({ t: store.latest.t, sketch: null });
   if (hasLooked) return;
   hasLooked = true;
-  const { window } = readAddress(location.hash);
+  const { window, worker } = readAddress(location.hash);
+  if (worker !== null) logSource.choose(worker);
   if (window) charts.zoomTo(window.from, window.to);
 }
 
@@ -363,5 +378,6 @@ addEventListener("pagehide", () => clearTimeout(lostTimer));
 setInterval(() => {
   head.tickClock(store);
   steering.tick();
+  if (store.run && tabs.current === "log" && !document.hidden) logSource.look();
 }, 1_000);
 addEventListener("beforeprint", () => store.run && drawDetails(find("#panel-details"), store)); // printed whichever tab is open

@@ -22,7 +22,7 @@ from django.utils import timezone  # noqa: E402
 from apps.pools.models import WorkerPool  # noqa: E402
 from apps.runs import identities, tiers  # noqa: E402
 from apps.runs.blocks import TOTAL, Row  # noqa: E402
-from apps.runs.models import Endpoint, Run, RunEvent, RunWorker  # noqa: E402
+from apps.runs.models import Endpoint, LogChunk, Run, RunEvent, RunWorker  # noqa: E402
 from apps.scenarios.models import Scenario  # noqa: E402
 from apps.teams.models import Project  # noqa: E402
 from tests.runs.makers import timed  # noqa: E402
@@ -82,6 +82,7 @@ def _busy(row: RunWorker, first_t: int, *, is_over: bool) -> None:
     row.totals = {"requests": 40 * seconds, "failures": 12 if row.index == 2 else 0}
     row.generator = {"cpu_percent": 31.0 + 9 * row.index, "rss_bytes": (90 + 4 * row.index) * 2**20}
     row.link = {"state": "heard", "since": first_t}
+    row.ids_in_use = row.current_users
     row.state = "ended" if is_over else "ready"
     if row.index == LOST:
         row.state, row.reason = "lost", "Neither its master nor the database heard of it."
@@ -96,6 +97,7 @@ def _measured(run: Run, state: str, first_t: int) -> None:
         rows = [_second(index, seq, first_t) for seq in range(1, (LOST_AT if index == LOST else SECONDS) + 1)]
         tiers.append(run.pk, rows, worker=index)
         identities.store(run.pk, index, _journal(index, first_t))
+        _log(run, index)
     tiers.close_all(run.pk)
     began = timezone.now() - timedelta(seconds=SECONDS + 30)
     for code, at in (("worker_away", LOST_AT), ("worker_lost", LOST_AT + 20)):
@@ -110,6 +112,13 @@ def _measured(run: Run, state: str, first_t: int) -> None:
     over = {"finished_at": began + timedelta(seconds=SECONDS)} if state == "finished" else {}
     _write(run, started_at=began, first_t=first_t, last_seq=SECONDS, totals=totals, peak_users=USERS,
            last_tick_at=began + timedelta(seconds=SECONDS), **over)  # fmt: skip
+
+
+def _log(run: Run, index: int) -> None:
+    head = f"[2026-11-21 04:12:5{index},123] host-{'abc'[index % 3]}"
+    lines = [f"{head}/INFO/locust.main: Starting Locust, worker {index + 1}"]
+    lines += [f"{head}/WARNING/script: slow <b>{number}</b>" for number in range(index)]
+    LogChunk.objects.create(run=run, worker=index, seq=1, text="\n".join(lines))
 
 
 def _second(index: int, seq: int, first_t: int) -> Row:

@@ -104,12 +104,47 @@ def test_the_ids_of_a_run_are_judged_in_words_and_leave_as_csv(stack: Stack, pag
     assert lines[1] == "1,test_00001,test_00062,62,0,1,0,63" and len(lines) == 9
 
 
+def test_the_log_of_a_worker_is_a_click_away(stack: Stack, page: Page) -> None:
+    page.goto(f"{made_up(stack, 'finished')}#workers")
+    page.locator("#panel-workers tbody tr").nth(2).get_by_role("link", name="Log of worker 3").click()
+    source, lines = page.locator("[data-log-source]"), page.locator("#panel-log [data-lines] > div")
+    expect(page).to_have_url(re.compile("#log&worker=2$"))
+    expect(source).to_have_value("2")
+    expect(lines).to_have_count(3)
+    expect(lines.first).to_contain_text("worker 3")
+    expect(lines.last).to_contain_text("slow <b>1</b>")
+    page.click("[data-log-level=warning]")
+    expect(lines).to_have_count(2)
+    page.click("[data-log-server]")
+    expect(page.locator("[data-log-count]")).to_contain_text("2 lines found in the whole kept log")
+    source.select_option("5")
+    expect(lines).to_have_count(5)
+    expect(page).to_have_url(re.compile("#log&worker=5$"))
+    page.click("#tab-events")
+    expect(page).to_have_url(re.compile("#events$"))
+    page.click("#tab-log")
+    expect(page).to_have_url(re.compile("#log&worker=5$"))
+    page.reload()
+    expect(source).to_have_value("5")
+    expect(lines).to_have_count(6)
+    source.select_option("")
+    expect(page.locator("#panel-log [data-none]")).to_have_text("Locust has written nothing yet.")
+
+
 def test_a_run_says_what_it_waits_for_and_who_is_there(stack: Stack, page: Page) -> None:
     page.goto(made_up(stack, "queued"))
     expect(page.locator("[data-queue-missing]")).to_contain_text("3 slots are free")
     page.goto(made_up(stack, "starting"))
     expect(page.locator("[data-arrivals]")).to_contain_text("3 of 8 workers are there")
     expect(page.locator("[data-arrivals] li").nth(7)).to_contain_text("Worker 8 · host-b")
+
+
+def test_ids_in_use_stand_beside_those_that_are_leased(stack: Stack, page: Page) -> None:
+    page.goto(f"{made_up(stack, 'running')}#workers")
+    cells = page.locator("#panel-workers tbody tr").first.locator("td")
+    expect(cells.nth(7)).to_have_text("test_00001 – test_00062")
+    expect(cells.nth(8)).to_have_text("62")
+    expect(page.locator("#panel-workers tfoot td").nth(4)).to_have_text("437")
 
 
 def test_a_run_of_one_process_has_one_calm_row(stack: Stack, page: Page) -> None:
@@ -119,5 +154,11 @@ def test_a_run_of_one_process_has_one_calm_row(stack: Stack, page: Page) -> None
     expect(page.locator("#panel-workers tbody tr")).to_have_count(1)
     expect(page.locator("[data-worker-charts]")).to_be_hidden()
     expect(page.locator("#panel-workers tfoot tr")).to_have_count(0)
+    in_use = page.locator("#panel-workers tbody tr td").nth(8)
+    expect(in_use).to_have_text("–")
+    expect(in_use).to_have_attribute("title", re.compile("has not asked for an ID"))
+    page.get_by_role("link", name="Log of worker 1").click()
+    expect(page.locator("[data-log-source]")).to_be_hidden()
+    expect(page.locator("#panel-log [data-lines]")).to_contain_text("Locust")
     page.click("#tab-ids")
     expect(page.locator("[data-ids-none]")).to_contain_text("This script counts by itself.")

@@ -56,7 +56,8 @@ test("a clock is told of from 50 ms on, in either direction", () => {
 
 test("sums pass over what is not known", () => {
   const sum = sumOf([worker(0), worker(1, { requests: null })], ({ index }) => (index ? null : 4));
-  assert.deepEqual(sum, { users: 4, most_users: 6, requests: 10, failures: 2, rps: 4 });
+  assert.deepEqual(sum, { users: 4, most_users: 6, requests: 10, failures: 2, rps: 4, in_use: null });
+  assert.equal(sumOf([worker(0, { ids: { in_use: 3 } }), worker(1, { ids: { in_use: null } })], () => null).in_use, 3);
   assert.equal(sumOf([worker(0)], () => null).rps, null);
 });
 

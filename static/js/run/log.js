@@ -35,6 +35,7 @@ export class LogTail {
     /** What the server found, while that is shown. @type {{lines: object[], matches: number}|null} */
     this.found = null;
     this.place = -1;
+    this.worker = null;
     this.follow.addEventListener("change", () => this.#toEnd());
     this.box.addEventListener("scroll", () => this.#scrolled());
     for (const button of this.levels) button.addEventListener("click", () => this.#choose(button));
@@ -47,6 +48,14 @@ export class LogTail {
     this.back.addEventListener("click", () => this.#leave());
   }
 
+  /** Whose log is looked through at the server. @param {number|null} worker its index; null: the run's */
+  turnTo(worker) {
+    if (worker === this.worker) return;
+    this.worker = worker;
+    this.question = null;
+    this.found = null;
+  }
+
   get level() {
     return this.levels.find((button) => button.getAttribute("aria-pressed") === "true")?.dataset.logLevel ?? "";
   }
@@ -55,8 +64,9 @@ export class LogTail {
     return this.search.value.trim();
   }
 
-  /** @param {import("./store.js").Store} store */
-  render({ log }) {
+  /** @param {{lines: string[], from: number, generation: unknown, isLoading?: boolean}} log as the store has it */
+  render(log) {
+    this.isLoading = log.isLoading;
     if (log.generation !== this.generation) this.#begin(log);
     const known = this.next - log.from;
     const fresh = log.lines.slice(Math.max(0, known)).map((line) => this.ranker.next(line));
@@ -122,7 +132,7 @@ export class LogTail {
     const isEmpty = shown === 0;
     setHidden(this.box, isEmpty);
     setHidden(this.none, !isEmpty);
-    if (isEmpty) setText(this.none, text(isNarrow || this.found ? "log_nothing_found" : "log_nothing"));
+    if (isEmpty) setText(this.none, text(this.isLoading ? "loading" : isNarrow || this.found ? "log_nothing_found" : "log_nothing"));
   }
 
   /** Look through all that the server keeps. */
@@ -130,7 +140,7 @@ export class LogTail {
     const question = (this.question = Symbol("question"));
     this.server.disabled = true;
     try {
-      const answer = await this.api.get("log/", { level: this.level || undefined, search: this.words || undefined });
+      const answer = await this.api.get("log/", { worker: this.worker ?? undefined, level: this.level || undefined, search: this.words || undefined });
       if (question !== this.question) return;
       const ranker = new Ranker();
       if (this.level) ranker.rank = rankOf(this.level); // what has no head goes on with a line of this level

@@ -3,9 +3,24 @@
 import { plain } from "./format.js";
 
 export const LEVELS = ["debug", "info", "warning", "error", "critical"];
+/** Lines of a log that a page holds; the server looks through all that is kept. */
+export const MAX_LINES = 2_000;
 const HEAD = /^\[[^\]\n]{1,40}\] [^/\s]{1,255}\/(DEBUG|INFO|WARNING|ERROR|CRITICAL)\//;
 const TRACEBACK = "Traceback (most recent call last):";
 const HEAD_CHARS = 400;
+
+/**
+ * Put lines behind those of a log, from which the oldest leave; `from` counts those that have.
+ * @param {{seq: number, from: number, lines: string[]}} log
+ */
+export function grow(log, seq, lines) {
+  log.seq = seq;
+  log.lines.push(...lines);
+  const surplus = log.lines.length - MAX_LINES;
+  if (surplus <= 0) return;
+  log.lines.splice(0, surplus);
+  log.from += surplus;
+}
 
 /** Place in LEVELS; 0 for no level. */
 export const rankOf = (level) => Math.max(0, LEVELS.indexOf(level));

@@ -1,13 +1,13 @@
 /** Everything the page knows of the run. Messages go in, the names of what changed come out; no DOM, no network. */
 
 import { Palette } from "./colors.js";
+import { MAX_LINES, grow } from "./loglines.js";
 import { isOver } from "./phase.js";
 import { HEALTH, Series, TOTAL } from "./series.js";
 import { Rates } from "./workers.js";
 
 /** Series that are kept in memory at once, besides the total. */
 export const MAX_SERIES = 60;
-const MAX_LOG_LINES = 2_000;
 const MAX_EVENTS = 1_000;
 const RECENT_TICKS = 30; // bridges the time a fetch of history takes
 const SPARK_POINTS = 60;
@@ -117,7 +117,7 @@ export class Store {
     this.events = [...(message.events ?? [])].sort(byId);
     this.#setWorkers(message.workers ?? this.workers);
     const log = message.log ?? { seq: 0, lines: [] };
-    this.log = { seq: log.seq, from: 0, lines: log.lines.slice(-MAX_LOG_LINES), generation: this.log.generation + 1 };
+    this.log = { seq: log.seq, from: 0, lines: log.lines.slice(-MAX_LINES), generation: this.log.generation + 1 };
     this.#learn(message.endpoints ?? []);
     this.#readLatest();
     return ["run", "endpoints", "series", "failures", "exceptions", "events", "workers", "log"];
@@ -204,13 +204,7 @@ export class Store {
 
   #logLines({ seq, lines }) {
     if (seq <= this.log.seq && this.log.seq !== 0) return [];
-    this.log.seq = seq;
-    this.log.lines.push(...lines);
-    const surplus = this.log.lines.length - MAX_LOG_LINES;
-    if (surplus > 0) {
-      this.log.lines.splice(0, surplus);
-      this.log.from += surplus;
-    }
+    grow(this.log, seq, lines);
     return ["log"];
   }
 }

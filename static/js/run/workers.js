@@ -46,6 +46,7 @@ export function sumOf(workers, rateOf) {
   return {
     users: sum((one) => one.users), most_users: sum((one) => one.most_users),
     requests: sum((one) => one.requests), failures: sum((one) => one.failures), rps: sum((one) => rateOf(one)),
+    in_use: sum((one) => one.ids?.in_use),
   };
 }
 
