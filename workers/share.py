@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 
-from apps.runs import finish, identities, services
+from apps.runs import finish, identities, logs, services
 from apps.runs.leading import name
 from apps.runs.lease import Fenced
 from apps.runs.models import Run, RunEvent, RunWorker
@@ -21,7 +21,7 @@ from apps.runs.notify import ring_pages
 from apps.runs.rows import clean
 from apps.runs.sharing import Share, may_begin_anew
 from apps.runs.sink import STEPS
-from apps.runs.worker_recording import WorkerRecorder, log_chunks_of
+from apps.runs.worker_recording import WorkerRecorder
 from workers import spec as engine
 from workers.command import RunFolder
 from workers.exact_source import CLOCK_SECONDS, ExactSource
@@ -141,8 +141,8 @@ class Owner:
         folder = folder_of(self.run, row)
         source = ExactSource(folder, now=lambda: time.time() + self.spec.clock_offset_s)
         counts = self.spec.collector == "exact"
-        log_chunks = log_chunks_of(self.run.workers)
-        recorder = WorkerRecorder.following(row, self.share, source.error, self._note, log_chunks=log_chunks)
+        pieces = logs.pieces_of(self.run.workers)
+        recorder = WorkerRecorder.following(row, self.share, source.error, self._note, log_pieces=pieces)
         reader = self.readers.setdefault(index, _reader(row))
         spec = replace(
             self.spec,

@@ -20,7 +20,7 @@ from apps.core.api import CursorPages
 from apps.core.errors import Invalid, Missing
 from apps.core.idempotency import idempotent
 from apps.pools import pools
-from apps.runs import identities, loglines, presentation, questions, selectors, services, steering
+from apps.runs import identities, loglines, logs, presentation, questions, selectors, services, steering
 from apps.runs.identities_serializers import IdentitiesOut
 from apps.runs.models import Run
 from apps.runs.serializers import (
@@ -240,7 +240,7 @@ class RunLog(APIView):
         writer = selectors.writer_of(run, questions.worker_with_log(request, run))
         after, wanted = _whole(request, "after", 0), _wanted_lines(request)
         if wanted.is_all:
-            newest, lines = selectors.log_after(run.pk, after, writer=writer)
+            newest, lines = logs.read(run.pk, writer, after)
             return Response({"seq": newest, "lines": lines, "matches": len(lines)})
         found = selectors.log_search(run.pk, wanted, after, writer=writer)
         return Response({"seq": found.newest, "lines": list(found.lines), "matches": found.matches})

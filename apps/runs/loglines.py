@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class Found:
-    """The newest lines that are wanted, how many there are in all, and the number of the newest chunk."""
+    """The newest lines that are wanted, how many there are in all, and the number of the last line there is."""
 
     newest: int = 0
     matches: int = 0
@@ -47,11 +47,14 @@ class Found:
 
 
 def search(chunks: Iterable[tuple[int, str]], wanted: Wanted, *, after: int = 0) -> Found:
-    """What is wanted of the lines in chunks above number `after`; those before only say whose lines go on."""
+    """What is wanted of the lines after line `after`, or of all after 0; those before only say whose lines go on.
+
+    A chunk has the number of its last line.
+    """
     found, least, text = Found(after), rank_of(wanted.level), wanted.text.casefold()
-    for seq, rank, line in _ranked(chunks):
-        found.newest = max(found.newest, seq)
-        if seq > after and rank >= least and (not text or text in plain(line).casefold()):
+    for number, rank, line in _ranked(chunks):
+        found.newest = max(found.newest, number)
+        if (number > after or not after) and rank >= least and (not text or text in plain(line).casefold()):
             found.matches += 1
             found.lines.append(line)
     return found
@@ -68,13 +71,14 @@ def plain(line: str) -> str:
 
 
 def _ranked(chunks: Iterable[tuple[int, str]]) -> Iterator[tuple[int, int, str]]:
-    """`(chunk, rank, line)`. What comes before any head is no news of a level: it counts as info."""
+    """`(number, rank, line)`. What comes before any head is no news of a level: it counts as info."""
     rank = rank_of("info")
     for seq, text in chunks:
-        for line in text.split("\n"):
+        lines = text.split("\n")
+        for number, line in enumerate(lines, start=seq - len(lines) + 1):
             head = HEAD.match(plain(line[:400]))
             if head:
                 rank = rank_of(head[1].lower())
             elif line.startswith(TRACEBACK):
                 rank = max(rank, rank_of("error"))
-            yield seq, rank, line
+            yield number, rank, line

@@ -372,8 +372,9 @@ class LogChunk(Base):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log_chunks")
     worker = models.SmallIntegerField(default=LEADER)
-    """Index of the worker that wrote it, or LEADER. Each counts its own chunks."""
+    """Index of the worker that wrote it, or LEADER. Each counts its own lines."""
     seq = models.PositiveIntegerField()
+    """Number of its last line."""
     text = models.TextField()
 
     class Meta:

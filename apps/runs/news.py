@@ -11,9 +11,9 @@ from uuid import UUID
 from django.utils import timezone
 
 from apps.core.clock import utc
-from apps.runs import presentation, selectors, snapshot, tiers, wire
+from apps.runs import logs, presentation, selectors, snapshot, tiers, wire
 from apps.runs.blocks import Row
-from apps.runs.models import Endpoint, Run, RunEvent
+from apps.runs.models import LEADER, Endpoint, Run, RunEvent
 
 WORKERS_EVERY_SECONDS = 1.0
 """Their figures change with every flush of each of them; more often nobody can read them."""
@@ -59,7 +59,7 @@ def position(run_id: UUID) -> Seen:
     return Seen(
         seq=run.last_seq,
         events=events,
-        log=selectors.log_after(run_id, 0)[0],
+        log=logs.newest(run_id, LEADER),
         tables=run.tables_version,
         workers_text=_workers_text(run),
         head=_head(run),
@@ -85,7 +85,7 @@ def rest(run: Run, seen: Seen) -> News:
     """What else came after `seen`, which is moved on. `run` as `ticks` read it."""
     found = News()
     _events(run.pk, seen, found)
-    newest, lines = selectors.log_after(run.pk, seen.log)
+    newest, lines = logs.read(run.pk, LEADER, seen.log)
     if lines:
         _tell(found, {"type": "log", "seq": newest, "lines": lines})
         seen.log = newest

@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
-from apps.runs import naming, rows, tiers
+from apps.runs import logs, naming, rows, tiers
 from apps.runs.blocks import Row
 from apps.runs.lease import Lease
-from apps.runs.models import LEADER, Endpoint, Failure, FailureSample, LogChunk, Run, RunEvent, ScriptException
+from apps.runs.models import LEADER, Endpoint, Failure, FailureSample, Run, RunEvent, ScriptException
 from apps.runs.notify import ring_pages
 from workers import samples as measured
 from workers.samples import (
@@ -29,8 +29,6 @@ from workers.samples import (
 )
 from workers.values import MAX_COUNT
 
-LOG_CHUNKS_KEPT = 400
-"""Newest pieces of the log kept in the database; the whole log becomes an artifact."""
 MAX_TABLE_ROWS = 500
 MAX_WARNINGS = 50
 
@@ -122,15 +120,8 @@ class Recorder:
 
     def log(self, lines: Sequence[str]) -> None:
         """Keep lines of Locust's log for the page. Raises Fenced."""
-        chunks = [
-            LogChunk(run_id=self.run_id, seq=seq, text=text)
-            for seq, text in enumerate(rows.log_chunks(lines), start=self.log_seq + 1)
-        ]
-        newest = self.log_seq + len(chunks)
         with self._filing():
-            stored = LogChunk.objects.filter(run_id=self.run_id, worker=LEADER)
-            stored.filter(Q(seq__gt=self.log_seq) | Q(seq__lte=newest - LOG_CHUNKS_KEPT)).delete()
-            LogChunk.objects.bulk_create(chunks[-LOG_CHUNKS_KEPT:], batch_size=100)
+            newest = logs.append(self.run_id, LEADER, lines, after=self.log_seq)
         self.log_seq = newest
 
     def step(self, text: str, **data: Any) -> None:

@@ -13,8 +13,6 @@ from apps.runs import loglines
 from apps.runs.models import LEADER, Failure, FailureSample, LogChunk, Run
 from apps.runs.states import ACTIVE, State
 
-LOG_CHUNKS_AT_ONCE = 50
-"""Further back than this, the log is a download."""
 SAMPLES_SHOWN = 100
 """Of one failure; the engine keeps far fewer."""
 
@@ -63,16 +61,8 @@ def writer_of(run: Run, worker: int | None) -> int:
     return LEADER if worker is None or run.workers == 1 else worker
 
 
-def log_after(run_id: UUID, seq: int, *, writer: int = LEADER) -> tuple[int, list[str]]:
-    """Lines of the live log after chunk `seq`, as far as they are kept and not too many; the newest chunk's number."""
-    newest = LogChunk.objects.filter(run_id=run_id, worker=writer, seq__gt=seq).order_by("-seq")[:LOG_CHUNKS_AT_ONCE]
-    chunks = list(newest)[::-1]
-    lines = [line for chunk in chunks for line in chunk.text.split("\n")]
-    return (chunks[-1].seq if chunks else seq), lines
-
-
 def log_search(run_id: UUID, wanted: loglines.Wanted, after: int, *, writer: int = LEADER) -> loglines.Found:
-    """What is wanted of the kept log, in chunks above `after`. Reads all that is kept: some megabytes at most."""
+    """What is wanted of the kept log, after line `after`. Reads all that is kept: some megabytes at most."""
     chunks = LogChunk.objects.filter(run_id=run_id, worker=writer).order_by("seq").values_list("seq", "text")
     return loglines.search(chunks.iterator(), wanted, after=after)
 

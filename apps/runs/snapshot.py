@@ -8,8 +8,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from apps.core.clock import utc
-from apps.runs import presentation, reading, selectors, series, wire
-from apps.runs.models import Endpoint, Run, RunEvent, ScriptException
+from apps.runs import logs, presentation, reading, selectors, series, wire
+from apps.runs.models import LEADER, Endpoint, Run, RunEvent, ScriptException
 from apps.runs.series import Line
 
 MAX_ENDPOINTS = 12
@@ -29,7 +29,7 @@ def of_run(run_id: UUID) -> dict[str, Any]:
     seq = run.last_seq
     endpoints = list(Endpoint.objects.filter(run_id=run_id).order_by("index"))
     busiest = sorted(endpoints, key=lambda row: row.totals.get("requests", 0), reverse=True)[:MAX_ENDPOINTS]
-    log_seq, lines = selectors.log_after(run_id, 0)
+    log_seq, lines = logs.read(run_id, LEADER, 0)
     events = RunEvent.objects.filter(run_id=run_id).order_by("id")[:MAX_EVENTS]
     shown: list[Line] = [None, *sorted(row.index for row in busiest)]
     return {

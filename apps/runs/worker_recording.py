@@ -9,13 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Max, Q
-from django.db.models.functions import Coalesce
 
-from apps.runs import identities, naming, rows, tiers
-from apps.runs.models import FailureSample, LogChunk, RunWorker
+from apps.runs import identities, logs, naming, rows, tiers
+from apps.runs.models import FailureSample, RunWorker
 from apps.runs.notify import ring_pages
-from apps.runs.recording import LOG_CHUNKS_KEPT
 from apps.runs.sharing import Share
 from workers.identity import Summary
 from workers.samples import (
@@ -31,15 +28,6 @@ from workers.totals import Error
 
 SAMPLE_KEY = ("failure", "at", "response_ms", "body_bytes")
 """What tells one failing request from another: no two end in the same microsecond."""
-WORKERS_LOG_CHUNKS = 8_000
-"""Newest pieces of the logs of all workers of a run, 128 MB if all were full: many workers keep less each."""
-LEAST_LOG_CHUNKS = 40
-"""But some lines of each; where little is said, a piece is a line."""
-
-
-def log_chunks_of(workers: int) -> int:
-    """How much of its log each worker of a run keeps in the database."""
-    return max(LEAST_LOG_CHUNKS, min(LOG_CHUNKS_KEPT, WORKERS_LOG_CHUNKS // workers))
 
 
 @dataclass(slots=True)
@@ -61,10 +49,10 @@ class WorkerRecorder:
     seq_before: int = 0
     """Ticks of processes of the same index that were there before this one."""
     rolled_minute: int = 0
-    log_chunks: int = LOG_CHUNKS_KEPT
-    """Newest pieces of its log that are kept; see `log_chunks_of`."""
+    log_pieces: int = logs.PIECES_KEPT
+    """Of its log, so many pieces are kept; see `logs.pieces_of`."""
     log_seq: int | None = None
-    """Number of the last piece of its log; None until it is known how far processes before this one came."""
+    """Number of the last line of its log; None until it is known how far processes before this one came."""
     unsure: bool = False
 
     @classmethod
@@ -75,11 +63,11 @@ class WorkerRecorder:
         error: Callable[[int], Error],
         on_event: Callable[[int, str, Mapping[str, object]], None],
         *,
-        log_chunks: int = LOG_CHUNKS_KEPT,
+        log_pieces: int = logs.PIECES_KEPT,
     ) -> WorkerRecorder:
         """Goes on where the process before has ended, if there was one."""
         sums = rows.Sums.of_totals(row.totals)
-        return cls(share, row.index, error, on_event, sums=sums, seq_before=row.last_seq, log_chunks=log_chunks)
+        return cls(share, row.index, error, on_event, sums=sums, seq_before=row.last_seq, log_pieces=log_pieces)
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
         self.on_event(self.index, kind, data)
@@ -137,19 +125,11 @@ class WorkerRecorder:
 
     def log(self, lines: Sequence[str]) -> None:
         """Keep lines of the process's log, behind those of processes before it. Raises Fenced."""
-        run_id, texts = self.share.run_id, list(rows.log_chunks(lines))
+        run_id = self.share.run_id
         with self._filing():
-            stored = LogChunk.objects.filter(run_id=run_id, worker=self.index)
             if self.log_seq is None:
-                self.log_seq = stored.aggregate(last=Coalesce(Max("seq"), 0))["last"]
-            newest, oldest = self.log_seq + len(texts), self.log_seq + len(texts) - self.log_chunks
-            chunks = [
-                LogChunk(run_id=run_id, worker=self.index, seq=seq, text=text)
-                for seq, text in enumerate(texts, start=self.log_seq + 1)
-                if seq > oldest
-            ]
-            stored.filter(Q(seq__gt=self.log_seq) | Q(seq__lte=oldest)).delete()
-            LogChunk.objects.bulk_create(chunks, batch_size=100)
+                self.log_seq = logs.newest(run_id, self.index)
+            newest = logs.append(run_id, self.index, lines, after=self.log_seq, most=self.log_pieces)
         self.log_seq = newest
 
     def generator(self, cpu_percent: float, rss_bytes: int, ids_in_use: int | None) -> None:

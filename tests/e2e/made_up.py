@@ -118,7 +118,7 @@ def _log(run: Run, index: int) -> None:
     head = f"[2026-11-21 04:12:5{index},123] host-{'abc'[index % 3]}"
     lines = [f"{head}/INFO/locust.main: Starting Locust, worker {index + 1}"]
     lines += [f"{head}/WARNING/script: slow <b>{number}</b>" for number in range(index)]
-    LogChunk.objects.create(run=run, worker=index, seq=1, text="\n".join(lines))
+    LogChunk.objects.create(run=run, worker=index, seq=len(lines), text="\n".join(lines))
 
 
 def _second(index: int, seq: int, first_t: int) -> Row:

@@ -49,10 +49,16 @@ def test_a_head_is_only_at_the_beginning_and_only_with_a_level() -> None:
     assert found("error", log=f"\x1b[31m{AT}ERROR/a: b") != []
 
 
+def test_what_was_read_is_left_out_of_the_chunk_that_it_is_in() -> None:
+    assert list(search([(9, "one\ntwo\nthree")], Wanted(text="t"), after=8).lines) == ["three"]
+    assert list(search([(1, "one\ntwo\nthree")], Wanted(text="t")).lines) == ["two", "three"]
+
+
 def test_chunks_before_say_whose_lines_go_on() -> None:
-    chunks = [(1, f"{AT}ERROR/x: boom\n  one"), (2, "  two"), (5, f"  three\n{AT}INFO/x: y")]
-    later = search(chunks, Wanted("error"), after=1)
+    chunks = [(2, f"{AT}ERROR/x: boom\n  one"), (3, "  two"), (5, f"  three\n{AT}INFO/x: y")]
+    later = search(chunks, Wanted("error"), after=2)
     assert (later.newest, later.matches, list(later.lines)) == (5, 2, ["  two", "  three"])
+    assert list(search(chunks, Wanted("error"), after=3).lines) == ["  three"]
     assert search([], Wanted("error"), after=7).newest == 7
 
 
