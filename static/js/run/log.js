@@ -125,7 +125,7 @@ export class LogTail {
     const shown = this.box.childElementCount;
     setText(this.counted, this.found
       ? text("log_found", { found: count(this.found.matches), shown: count(shown) })
-      : isNarrow ? text("log_shown", { shown: count(shown), all: count(all) }) : all ? text("log_lines", { count: count(all) }) : "");
+      : isNarrow ? text("log_shown", { shown: count(shown), all: count(all) }) : all ? text(all === 1 ? "log_line" : "log_lines", { count: count(all) }) : "");
     setText(this.note, this.dropped && !this.found ? text("log_dropped") : "");
     setHidden(this.back, !this.found);
     setHidden(this.server, Boolean(this.found) || !isNarrow);

@@ -78,6 +78,7 @@ export function drawDetails(panel, store) {
     ]);
   }
   drawCompared(panel, store);
+  const process = run.workers > 1 ? "master" : "generator"; // each worker says of itself, on a tab of their own
   const peak = generator?.cpu_peak_percent;
   const cpu = percentage(generator?.cpu_percent);
   fillFacts(panel.querySelector("[data-course]"), [
@@ -86,8 +87,8 @@ export function drawDetails(panel, store) {
     [text("finished"), when(run.finished_at, moment)],
     [text("lasted"), run.started_at ? duration(elapsed(run, store.now())) : "–"],
     [text("bytes_received"), bytes(run.totals?.bytes)],
-    [text("generator_cpu"), peak === undefined ? cpu : text("cpu_peak", { now: cpu, peak: percentage(peak) })],
-    [text("generator_rss"), bytes(generator?.rss_bytes)],
+    [text(`${process}_cpu`), peak === undefined ? cpu : text("cpu_peak", { now: cpu, peak: percentage(peak) })],
+    [text(`${process}_rss`), bytes(generator?.rss_bytes)],
   ]);
 }
 

@@ -7,7 +7,9 @@ export class Tabs {
   constructor(root, onShow) {
     this.tabs = [...root.querySelectorAll("[role=tab]")];
     this.onShow = onShow;
-    root.querySelector("[role=tablist]").addEventListener("keydown", (event) => this.#key(event));
+    const list = root.querySelector("[role=tablist]");
+    list.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => reveal(this.chosen)).observe(list); // also when it is first seen
     for (const tab of this.tabs) {
       tab.addEventListener("click", (event) => {
         event.preventDefault();
@@ -41,6 +43,8 @@ export class Tabs {
       tab.tabIndex = isChosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
     }
+    this.chosen = chosen;
+    reveal(chosen);
     this.current = chosen.hash.slice(1);
     this.onShow(this.current);
   }
@@ -55,4 +59,12 @@ export class Tabs {
     tab.focus();
     tab.click();
   }
+}
+
+/** Where there is no room for all, the list moves under the chosen one; the page does not. */
+function reveal(tab) {
+  const list = tab.parentElement;
+  const [box, room] = [tab.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (box.left < room.left) list.scrollLeft -= room.left - box.left;
+  else if (box.right > room.right) list.scrollLeft += box.right - room.right;
 }
