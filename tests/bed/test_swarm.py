@@ -74,6 +74,16 @@ class Student(HttpUser):
 """
 
 
+TALKING = (
+    STUDENTS
+    + """
+    @task
+    def talk(self):
+        print("this is worker", os.environ["WORKER_INDEX"])
+"""
+)
+
+
 class Swarm:
     """Runners on some hosts, which share the IDs evenly."""
 
@@ -119,6 +129,11 @@ class Swarm:
     def warnings(self, run_id: str) -> list[str]:
         events = self.bed.part(run_id, "events")
         return [event["data"]["code"] for event in events if event["kind"] == "warning"]
+
+    def log(self, run_id: str, index: int) -> list[str]:
+        """What a worker has logged, as the portal has it."""
+        lines: list[str] = self.bed.api("GET", f"/api/v1/runs/{run_id}/log/?worker={index}").json["lines"]
+        return lines
 
     def identities(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.bed.api("GET", f"/api/v1/runs/{run_id}/identities/").json
@@ -176,6 +191,21 @@ def test_500_users_on_three_hosts_are_500_different_ones(swarm: Swarm) -> None:
     assert (proof["used"], proof["duplicates"]["count"], proof["out_of_range"]["count"]) == (500, 0, 0)
     assert proof["sequences"]["committed"] + 500 == run["totals"]["requests"]  # uploads, and a login of each
     assert (proof["sequences"]["gaps"]["count"], proof["sequences"]["repeats"]["count"]) == (0, 0)
+
+
+def test_what_workers_log_is_read_while_they_run(swarm: Swarm) -> None:
+    swarm.begin(ids=60)
+    run_id = swarm.start(TALKING, users=60, spawn_rate=60, run_time="20s")
+    swarm.loaded(run_id, 60)
+    in_use = lambda: [row["ids"]["in_use"] for row in swarm.workers(run_id)]  # noqa: E731
+    wait_for(lambda: in_use() == [20, 20, 20], 10, "all IDs in use", swarm.bed.said)
+    for index in range(3):
+        wait_for(lambda index=index: f"this is worker {index}" in swarm.log(run_id, index), 10, "its log")  # type: ignore[misc]
+    assert swarm.bed.run(run_id)["state"] == "running"
+    finished(swarm.bed.over(run_id, 90))
+    assert in_use() == [0, 0, 0]
+    for index in range(3):
+        assert {line for line in swarm.log(run_id, index) if line.startswith("this is")} == {f"this is worker {index}"}
 
 
 def test_a_script_that_counts_from_its_offset_is_right_without_a_change(swarm: Swarm) -> None:
@@ -241,6 +271,7 @@ def test_a_killed_worker_comes_back_with_its_ids_and_no_other_is_touched(swarm: 
     finished(run, "invalid")
     assert "worker_lost" in [reason["code"] for reason in run["verdict_reasons"]]
     assert "worker_restarted" in swarm.warnings(run_id)
+    assert sum("Starting Locust" in line for line in swarm.log(run_id, row["index"])) == 2  # the first one's is kept
     log, hit = swarm.bed.log(), set(ids_of(row))
     logins = {user: len(entries) for user, entries in log.logins_by_id().items()}
     assert logins == {f"test_{number:05}": 2 if f"test_{number:05}" in hit else 1 for number in range(1, 61)}
