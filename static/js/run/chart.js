@@ -50,7 +50,10 @@ export class Chart {
     this.tip = null;
     this.isSeen = null; // not known: nobody has looked since the card was hidden
     this.isStale = false;
-    new IntersectionObserver(([entry]) => this.#seen(entry.boundingClientRect.width ? entry.isIntersecting : null), { rootMargin: `${NEAR_PX}px` }).observe(card);
+    new IntersectionObserver((entries) => {
+      const now = entries.at(-1); // a busy page hears of several at once
+      this.#seen(now.boundingClientRect.width ? now.isIntersecting : null);
+    }, { rootMargin: `${NEAR_PX}px` }).observe(card);
     new ResizeObserver(() => this.#fit()).observe(this.plot);
     addEventListener("beforeprint", () => this.#seen(true));
   }
