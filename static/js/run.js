@@ -207,6 +207,7 @@ const PANELS = {
 /** Only the open tab; another one is drawn when it is opened. */
 function drawPanel(has) {
   drawCounts(root, store);
+  tabs.settle();
   const [topics, drawIt, readIt] = PANELS[tabs.current];
   if (has("tab", ...topics)) drawIt();
   else if (readIt && has("cursor")) readIt();

@@ -24,6 +24,12 @@ export class Tabs {
     this.#show(this.#fromAddress());
   }
 
+  /** The names have their counts now, and so their widths. Once: later somebody may have moved the list. */
+  settle() {
+    if (!this.isSettled) reveal(this.chosen);
+    this.isSettled = true;
+  }
+
   /** What to open for somebody who has chosen nothing. */
   suggest(name) {
     if (readAddress(location.hash).tab || this.suggested === name) return;
