@@ -285,6 +285,8 @@ class Supervision:
         if elapsed < USAGE_SECONDS:
             return
         usage = self.process.usage()
+        if not usage.rss_bytes:
+            return  # it is ending: what it was like is known already
         percent = max(0.0, usage.cpu_seconds - self.cpu_seconds) / elapsed * 100
         self.usage_at, self.cpu_seconds = self.clock(), usage.cpu_seconds
         self.spool.generator(percent, usage.rss_bytes, self.identity.in_use)
