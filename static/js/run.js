@@ -86,10 +86,11 @@ const charts = new Charts(find("[data-charts]"), {
   onEndpoint: (index) => responses.choose(index),
   redraw: () => changed(["theme"]),
 });
-const workerCharts = new WorkerCharts(find("[data-worker-charts]"), { charts, store, name: `run-${root.dataset.number}` });
+const speak = (words) => (find("[data-spoken]").textContent = words);
+const workerCharts = new WorkerCharts(find("[data-worker-charts]"), { charts, store, name: `run-${root.dataset.number}`, onSpeak: speak });
 const idPanel = new IdPanel(find("#panel-ids"), { api, name: `run-${root.dataset.number}` });
 const legend = new Legend(find("[data-legend]"), { selection, onChange: chosen, onRefused: refuse });
-const histogram = new Histogram(find("[data-card=distribution]"), { onSpeak: (words) => (find("[data-spoken]").textContent = words) });
+const histogram = new Histogram(find("[data-card=distribution]"), { onSpeak: speak });
 const cards = new ChartCards(find("[data-charts]"), {
   charts, histogram, store, figures, name: `run-${root.dataset.number}`, redraw: () => changed(["metric"]),
 });

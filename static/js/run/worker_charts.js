@@ -42,16 +42,15 @@ class WorkerChart extends Chart {
 export class WorkerCharts {
   /**
    * @param {HTMLElement} root holds the `[data-chart]` cards
-   * @param {{charts: import("./charts.js").Charts, store: import("./store.js").Store, name: string}} options
-   *        `charts` are those of endpoints; `name` begins the names of files
+   * @param {{charts: import("./charts.js").Charts, store: import("./store.js").Store, name: string,
+   *          onSpeak: (words: string) => void}} options `charts` are those of endpoints; `name` begins the names of files
    */
-  constructor(root, { charts, store, name }) {
-    Object.assign(this, { charts, store });
+  constructor(root, { charts, store, name, onSpeak }) {
+    Object.assign(this, { charts, store, onSpeak });
     this.t = [];
     /** Where the cursor stands, as long as it is moved in one of these charts. */
     this.own = null;
-    this.momentLine = root.querySelector("[data-moment]");
-    this.spoken = root.querySelector("[data-spoken]");
+    this.momentLine = root.querySelector("[data-worker-moment]");
     this.list = [...root.querySelectorAll("[data-chart]")].map((card) => new WorkerChart(card, LOOKS[card.dataset.chart], this));
     for (const chart of this.list) listen(chart, this);
     this.menus = new CardMenus(this.list, { name, range: () => this.range(), redraw: () => this.#again() });
@@ -137,7 +136,7 @@ export class WorkerCharts {
 
   keyMoved(place) {
     const words = this.list.map((chart) => `${chart.title} ${chart.reading(place)}`);
-    this.spoken.textContent = [this.#momentText(place), ...words].join(", ");
+    this.onSpeak([this.#momentText(place), ...words].join(", "));
   }
 
   #momentText(place) {
