@@ -117,7 +117,7 @@ def test_a_large_run_that_has_waited_for_long_is_not_overtaken(host: WorkerHost,
 @pytest.mark.parametrize(
     "fields",
     [
-        {"created_at": db_now() - timedelta(seconds=FAIR_SECONDS - 60)},
+        {"created_at": FAIR_SECONDS - 60},
         {"waits_for": ""},
         {"state": State.STOPPED},
         {"workers": 5},
@@ -128,6 +128,8 @@ def test_a_large_run_that_has_waited_for_long_is_not_overtaken(host: WorkerHost,
 def test_others_are_overtaken(host: WorkerHost, fields: dict[str, object]) -> None:
     large = queued(host.pool, workers=4, waits=True)
     RunWorkerFactory.create(run=queued(host.pool, state=State.RUNNING), host=host, starts=1)
+    if isinstance(ago := fields.get("created_at"), int):
+        fields = {"created_at": db_now() - timedelta(seconds=ago)}
     Run.objects.filter(pk=large.pk).update(**fields)
     assert placing.take(queued(host.pool).pk, runner="r", host=host) is not None
 
