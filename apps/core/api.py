@@ -88,10 +88,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _body(code: str, message: str, fields: dict[str, list[str]]) -> dict[str, Any]:
-    body: dict[str, Any] = {"code": code, "message": message}
+    body: dict[str, Any] = {"code": code, "message": _encodable(message)}
     if fields:
-        body["fields"] = fields
+        body["fields"] = {_encodable(name): list(map(_encodable, texts)) for name, texts in fields.items()}
     return body
+
+
+def _encodable(text: str) -> str:
+    """A sentence may repeat what was sent, and JSON can send half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:

@@ -44,6 +44,13 @@ def test_it_refuses_what_is_not_json(manny_client: Client, body: str | bytes) ->
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
+def test_it_can_repeat_what_is_no_text(manny_client: Client) -> None:
+    body = {"name": "new", "scope": "\ud800", "\udfff": 1}
+    for sent in (body, {**body, "\udfff": None}, {"scope": "\ud800", "name": "new"}):
+        answer = manny_client.post("/api/v1/tokens/", sent, "application/json")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
 @pytest.mark.parametrize("body", ["[]", "[1]", '"text"', "5", "true", "null"])
 def test_it_refuses_what_is_no_object(manny_client: Client, body: str) -> None:
     answer = post(manny_client, body)
