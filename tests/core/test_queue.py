@@ -92,7 +92,24 @@ def test_a_ring_is_answered_once(queue: Queue) -> None:
         answer(queue.connection, taken)
 
 
-@pytest.mark.parametrize("arguments", [[], ["some-id"], [RUN, "/etc/passwd"], [1], [None], [[RUN]], "text", {"a": 1}])
+OTHER_SPELLINGS = [RUN.upper().replace("7000", "7ABC"), RUN.replace("-", ""), f"{{{RUN}}}", f"urn:uuid:{RUN}"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["some-id"],
+        [RUN, "/etc/passwd"],
+        [RUN, HOST],
+        [1],
+        [None],
+        [[RUN]],
+        "text",
+        {"a": 1},
+        *([one] for one in OTHER_SPELLINGS),
+    ],
+)
 def test_a_ring_carries_ids_and_nothing_else(queue: Queue, arguments: Any) -> None:
     data = zlib.compress(json.dumps([EXECUTE_RUN, None, arguments, {}]).encode())
     fields: dict[Any, Any] = {"data": data, "origin": queue.name, "created_at": "2026-01-01T00:00:00.000000Z"}
@@ -100,6 +117,18 @@ def test_a_ring_carries_ids_and_nothing_else(queue: Queue, arguments: Any) -> No
     with pytest.raises(ForbiddenJob):
         answer(queue.connection, b"bad")
     assert not queue.connection.exists("rq:job:bad")
+
+
+def test_a_record_is_read_no_further_than_it_may_be_ours(queue: Queue) -> None:
+    bomb = zlib.compress(b"[" * 50_000_000, 9)
+    for data in (bomb, b"[" * 1_000_000):
+        queue.connection.hset("rq:job:bad", "data", data)
+        with pytest.raises(ForbiddenJob, match="more than any"):
+            answer(queue.connection, b"bad")
+    asked = zlib.compress(json.dumps([EXECUTE_RUN, None, [RUN], {}]).encode())
+    odd: dict[Any, Any] = {"data": asked, "result": b"[" * 10_000, "status": "none", "timeout": "x", "created_at": "?"}
+    queue.connection.hset("rq:job:bad", mapping=odd)
+    assert answer(queue.connection, b"bad").ids == (RUN,)
 
 
 def test_whoever_holds_runs_does_not_try_twice(
