@@ -112,8 +112,11 @@ def execute_run(run_id: str) -> None:
 
 
 def execute_workers(run_id: str, host_id: str) -> None:
-    """Own the Locust workers that a run has on a host, to their end. Does nothing when somebody else does."""
+    """Own the Locust workers that a run has on this host, to their end. Does nothing when somebody else does."""
     me = _runner()
+    if str(me.host_id) != host_id:  # its slots and its IDs are not ours, whoever rang
+        log.error("workers of run %s are asked for here, and belong to the host %s", run_id, host_id)
+        return
     path = grip.path_of(Path(settings.RUNS_DIR), run_id, host_id)
     with grip.gripped(path, patience_s=GRIP_SECONDS) as descriptor:
         if descriptor is None:

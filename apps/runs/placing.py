@@ -37,7 +37,8 @@ class Elsewhere(Exception):
 
 
 def take(run_id: UUID, *, runner: str, host: WorkerHost) -> Lease | None:
-    """Claim a queued run for the runner of `host`, and give it its places. None when it is gone, or has to wait.
+    """Claim a queued run for the runner of `host`, and give it its places. None when it is gone, has to wait, or is for
+    another pool: whoever writes to Redis may ring anybody.
 
     A run of one process goes to `host` itself. Raises Elsewhere when it has no room and another one has.
     """
@@ -51,7 +52,7 @@ def take(run_id: UUID, *, runner: str, host: WorkerHost) -> Lease | None:
 
 def _take(run_id: UUID, runner: str, host: WorkerHost) -> Lease | None:
     """Raises NoRoom, AfterOthers and Elsewhere, and leaves nothing behind then."""
-    run = Run.objects.select_related("scenario").filter(pk=run_id, state=State.QUEUED).first()
+    run = Run.objects.select_related("scenario").filter(pk=run_id, state=State.QUEUED, pool=host.pool_id).first()
     if run is None:
         return None
     pool = leases.lock(run.pool_id)

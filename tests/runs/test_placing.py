@@ -69,6 +69,15 @@ def leased(run: Run) -> list[tuple[int, int, int]]:
 # --- taking -------------------------------------------------------------------------------------------------------
 
 
+def test_a_host_of_another_pool_does_not_take_it_whoever_rings(a: WorkerHost, lab: WorkerPool) -> None:
+    stranger = host_of(PoolFactory.create(name="office"), "c")
+    for workers_wanted in (1, 2):
+        run = queued(lab, workers=workers_wanted)
+        assert take(run.pk, runner="r", host=stranger) is None
+        run.refresh_from_db()
+        assert (run.state, run.waits_for, workers(run)) == (State.QUEUED, "", [])
+
+
 def test_a_run_of_one_process_goes_to_the_host_that_takes_it(a: WorkerHost, b: WorkerHost, lab: WorkerPool) -> None:
     run = queued(lab)
     assert taken_by(run, b) == Lease(run.pk, 1)

@@ -26,14 +26,21 @@ from apps.runs import notify, services, tiers
 from apps.runs.lease import RENEW_SECONDS, Lease
 from apps.runs.models import Artifact, Run
 from apps.runs.sharing import claim_share
-from apps.runs.states import State
+from apps.runs.states import State, WorkerState
 from apps.scenarios.models import OnLost
 from apps.teams.actors import Actor
-from tests.factories import RunFactory, RunnerFactory, ScenarioFactory, ScenarioVersionFactory
+from tests.factories import (
+    HostFactory,
+    RunFactory,
+    RunnerFactory,
+    RunWorkerFactory,
+    ScenarioFactory,
+    ScenarioVersionFactory,
+)
 from tests.runs.makers import held, row_of
 from tests.workers.conftest import LOCUSTFILE, Target, of_run
 from workers import grip, jobs, share
-from workers.jobs import ALONE_SECONDS, Control, execute_run, sweep
+from workers.jobs import ALONE_SECONDS, Control, execute_run, execute_workers, sweep
 from workers.outcome import Order
 from workers.share_control import ShareControl
 from workers.spec import Steering
@@ -253,6 +260,17 @@ def test_it_leads_a_run_of_several_workers_to_its_end(target: Target, folders: P
     assert [row.cells[0].requests for row in tiers.each_second(run.pk)]
     assert not run.events.filter(kind="warning").exists()
     assert sweep() == 1 and list(folders.iterdir()) == []  # only the lock was left
+
+
+@pytest.mark.django_db
+def test_workers_of_another_host_are_not_taken_whoever_rings(folders: Path) -> None:
+    other = HostFactory.create(name="host-2")
+    run = RunFactory.create(state=State.RUNNING, workers=2)
+    worker = RunWorkerFactory.create(run=run, host=other, state=WorkerState.WANTED)
+    execute_workers(str(run.pk), str(other.pk))
+    worker.refresh_from_db()
+    assert (worker.state, worker.starts, worker.fence) == (WorkerState.WANTED, 0, 0)
+    assert list(folders.iterdir()) == []
 
 
 @pytest.mark.engine
