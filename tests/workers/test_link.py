@@ -10,7 +10,7 @@ PREPARE = """
 from gevent import monkey
 monkey.patch_all()
 import gevent, socket, zmq.green as zmq
-from locust.exception import RPCError
+from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import Message, zmqrpc
 from workers.child.swarm import link
 
@@ -116,6 +116,47 @@ client.send(Message("stats", b"x" * (link.MAX_MESSAGE_BYTES + 1), "worker-0.1"))
 assert heard(server) is None
 client.send(Message("stats", 1, "worker-0.1"))
 assert heard(server, 5)[2] == 1 and strangers == []
+""",
+    "with what is no message": """
+server = serve()
+client = call(server, OF_WORKER)
+assert heard(server)
+HALVES = [b"", b"\\xc1", b"\\xdd\\xff\\xff\\xff\\xff", b"\\x91" * 5000, b"\\x93\\xa1a\\xc0"]
+for raw in [*HALVES, b"\\xc0", b"\\x81\\xac__datetime__\\xc3"]:
+    client.socket.send(raw)
+    try:
+        heard(server)
+    except RPCReceiveError:
+        continue
+    raise AssertionError(raw)
+client.send(Message("stats", 1, "worker-0.1"))
+assert heard(server)[2] == 1
+""",
+    "by more than it listens to at a time": """
+import struct, time
+server = serve()
+client = call(server, OF_WORKER)
+assert heard(server)
+GREETING = b"\\xff" + bytes(7) + b"\\x01\\x7f\\x03\\x01" + b"CURVE".ljust(20, b"\\0") + bytes(32)
+ANNOUNCED = b"\\x06" + struct.pack(">Q", link.MAX_MESSAGE_BYTES - 1)
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+before = size()
+callers = []
+for _ in range(3 * link.MAX_UNKNOWN):
+    callers.append(socket.create_connection(("127.0.0.1", server.port)))
+    try:
+        callers[-1].sendall(GREETING + ANNOUNCED)
+    except OSError:
+        pass
+    gevent.sleep(0.005)
+assert size() - before < 1.5 * link.MAX_UNKNOWN * link.MAX_MESSAGE_BYTES, size() - before
+client.send(Message("stats", 1, "worker-0.1"))
+assert heard(server)[2] == 1
+late = call(server, OF_WORKER, "worker-1.1")  # comes in as soon as there is room
+for caller in callers[:20]:
+    caller.close()
+assert heard(server, 10)[0] == "worker-1.1" and strangers
 """,
     "where a port is taken": """
 first = serve()

@@ -59,6 +59,24 @@ class Buyer(HttpUser):
     def buy(self):
         self.client.get("/buy")
 """
+FORGER = """
+@events.test_start.add_listener
+def forge(environment, **_):
+    from locust.rpc import Message
+    runner = environment.runner
+    def go():
+        gevent.sleep(1)
+        kinds = ["hatchery_take", "hatchery_give_back", "spawning_complete", "heartbeat", "exception", None]
+        values = [None, 10**6, -5, "x", [[1]], {"count": 10**6}, {"count": None}, {"spans": [[1, 20]]}, {"number": "x"}]
+        for kind in kinds:
+            for value in values:
+                runner.client.send(Message(kind, value, runner.client_id))
+        for raw in [b"", bytes([0xc1]), bytes([0x91]) * 5000]:
+            runner.client.socket.send(raw)
+        print("FORGED", flush=True)
+    if environment.parsed_options.worker and runner.client_id.startswith("worker-0."):
+        gevent.spawn(go)
+"""
 CLASSES = [UserClass("Browser", 3), UserClass("Buyer", 1)]
 BLOCKS = (Block(0, 0, 6), Block(1, 6, 7), Block(2, 13, 7))
 STAGES = tuple(Stage(2.5, users, 100) for users in (20, 10, 15, 5, 20))
@@ -305,6 +323,21 @@ def test_users_of_a_lost_worker_move_where_there_is_room(swarm: Swarm) -> None:
     launch.write_orders(swarm.master.folder, Orders(2, {0: 10, 1: 10}, lost=(2,)))
     swarm.wait_counts(6, 7, 0)
     assert set(swarm.end().values()) == {0}
+
+
+def test_a_script_that_forges_messages_makes_the_master_deaf_to_nobody(target: Target, tmp_path: Path) -> None:
+    forged = Swarm(tmp_path, target, script=SCRIPT + FORGER)
+    try:
+        forged.join_all()
+        forged.wait_counts(6, 7, 7, seconds=40)
+        wait_until(lambda: "FORGED" in forged.workers[0].log(), 20, forged.workers[0].log)
+        launch.write_orders(forged.master.folder, Orders(1, {1: 7, 2: 7}, lost=(0,)))
+        forged.wait_counts(0, 7, 7)
+        assert forged.master.events("worker_silent") == []
+        codes = forged.end()
+        assert {codes[name] for name in ("worker-0.1", "worker-1.1", "worker-2.1")} == {0}
+    finally:
+        forged.close()
 
 
 def test_users_of_a_worker_that_has_gone_move_where_there_is_room(swarm: Swarm) -> None:

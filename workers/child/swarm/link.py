@@ -9,12 +9,13 @@ import os
 import random
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import gevent
 import zmq
-from locust.exception import RPCError
-from locust.rpc import zmqrpc
+from locust.exception import RPCError, RPCReceiveError
+from locust.rpc import Message, zmqrpc
 from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
@@ -24,6 +25,11 @@ ZAP_ADDRESS = "inproc://zeromq.zap.01"
 """Where ZeroMQ asks whether a key may come in (RFC 27)."""
 ZAP_VERSION = b"1.0"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_UNKNOWN = 64
+"""Connections at a time that have not shown the keys. Each may announce a message of that size before it does, and
+ZeroMQ takes memory for all of it at once: of 16 GiB, all that the process may have, with 256 of them."""
+HANDSHAKE_SECONDS = 10.0
+"""ZeroMQ would wait for 30."""
 EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
@@ -61,10 +67,21 @@ class Server(zmqrpc.BaseSocket):
         self.socket.curve_secretkey = keys.server_secret.encode()
         self.socket.zap_domain = b"run"
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, round(HANDSHAKE_SECONDS * 1000))
         # A worker that comes back before its old connection is known to be gone takes its place.
         self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         gevent.spawn(_watch, self.socket.get_monitor_socket(EVENTS), on_stranger)
         self.port = self._listen(host, port, ports)
+
+    def recv_from_client(self) -> tuple[str, Message]:
+        """Whatever is no message is told in one way: Locust knows some, and hears nobody any more after others."""
+        try:
+            found: tuple[str, Message] = super().recv_from_client()
+        except (RPCError, RPCReceiveError):
+            raise
+        except Exception as error:
+            raise RPCReceiveError(f"no message: {error!r:.200}") from error
+        return found
 
     def _listen(self, host: str, port: int, ports: tuple[int, int] | None) -> int:
         """One after the other, from anywhere in the range: two runs that begin together do not try the same ones."""
@@ -119,11 +136,19 @@ def _watch(monitor: Any, on_stranger: Callable[[str], None]) -> None:
         event: Mapping[str, Any] = parse_monitor_message(monitor.recv_multipart())
         match event["event"]:
             case zmq.EVENT_ACCEPTED:
+                if len(unknown) >= MAX_UNKNOWN:
+                    _hang_up(event["value"])
                 unknown[event["value"]] = _peer(event["value"])
             case zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 unknown.clear()
             case zmq.EVENT_DISCONNECTED if event["value"] in unknown:
                 on_stranger(unknown.pop(event["value"]))
+
+
+def _hang_up(descriptor: int) -> None:
+    """ZeroMQ, whose connection it is, takes it for closed by the other side."""
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
 
 
 def _peer(descriptor: int) -> str:

@@ -122,6 +122,12 @@ class Master(MasterRunner):
             logger.warning("A message of %.100r, who is no worker of this run, is passed over", client_id)
             return
         self._heard[index] = time.monotonic()
+        try:
+            self._take_in(client_id, index, msg)
+        except Exception as error:  # the script has the keys as well: nobody would be heard after it
+            logger.warning("The message %.50r of %s is none of ours: %.200r", msg.type, client_id, error)
+
+    def _take_in(self, client_id: str, index: int, msg: Message) -> None:
         match msg.type:
             case "client_ready":
                 self._welcome(client_id, index, msg)
