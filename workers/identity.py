@@ -21,10 +21,13 @@ MAX_ENTRIES = 25_000
 MAX_REFUSED_LINES = 10_000
 """Then it is no journal of ours: nothing more is read."""
 MAX_IDS = 200_000
+"""Of a run, shared out evenly over its workers: twice as many as it can have users."""
 MAX_PER_ID = 20
 """Leases, and unbroken parts of its sequence, that are kept of an ID."""
 MAX_KEPT = 500_000
-"""Of all IDs of a worker together, about 100 MB."""
+"""Of all IDs of a run together, about 100 MB, shared out as they are: whoever looks at the report reads all of it."""
+LENT_IDS = 1_000
+"""For each worker beyond its share, with five entries each: it may be lent some of others."""
 MAX_CLASSES = 51
 MAX_NAME_CHARS = 200
 
@@ -52,8 +55,8 @@ class _Id:
 class Reader:
     """Of one worker, also when several processes are that worker one after the other. Times are UTC epoch seconds."""
 
-    def __init__(self, since: float) -> None:
-        """`since`: nothing can have happened earlier."""
+    def __init__(self, since: float, workers: int = 1) -> None:
+        """`since`: nothing can have happened earlier; `workers`: so many has the run."""
         self.refused = 0
         """Lines and entries that were not what they should be."""
         self.missing = 0
@@ -67,6 +70,8 @@ class Reader:
         self._unlisted = self._unlisted_before = 0
         self._left_out = self._hidden = 0
         self._kept = 0
+        self._max_ids = min(MAX_IDS, MAX_IDS // workers + LENT_IDS)
+        self._max_kept = min(MAX_KEPT, MAX_KEPT // workers + 5 * LENT_IDS)
         self._ids: dict[int, _Id] = {}
         self._in_use: dict[int, _Id] = {}
         """Those with a lease that has not ended."""
@@ -80,10 +85,10 @@ class Reader:
         return len(self._in_use) if self._ids else None
 
     @classmethod
-    def resumed(cls, summary: Summary, since: float) -> Reader:
+    def resumed(cls, summary: Summary, since: float, workers: int = 1) -> Reader:
         """One that follows on what another had read. Of what was not read by then nobody knows, so one line at least
         counts as missing. Raises LookupError, TypeError and ValueError for what is no summary of ours."""
-        reader = cls(since)
+        reader = cls(since, workers)
         reader._until = summary["until"]
         reader.refused, reader.missing = summary["refused"], summary["missing"] + 1
         reader._unlisted_before, reader._left_out = summary["unlisted"], summary["left_out"]
@@ -176,7 +181,7 @@ class Reader:
         if not (known := whole(number, MAX_NUMBER)):
             return None
         if known not in self._ids:
-            if len(self._ids) >= MAX_IDS:
+            if len(self._ids) >= self._max_ids:
                 return None
             self._ids[known] = _Id(known)
         return self._ids[known]
@@ -240,7 +245,7 @@ class Reader:
                 return False
 
     def _has_room(self, kept: Sequence[object]) -> bool:
-        if len(kept) >= MAX_PER_ID or self._kept >= MAX_KEPT:
+        if len(kept) >= MAX_PER_ID or self._kept >= self._max_kept:
             self._left_out += 1
             return False
         self._kept += 1

@@ -143,7 +143,7 @@ class Owner:
         counts = self.spec.collector == "exact"
         pieces = logs.pieces_of(self.run.workers)
         recorder = WorkerRecorder.following(row, self.share, source.error, self._note, log_pieces=pieces)
-        reader = self.readers.setdefault(index, _reader(row))
+        reader = self.readers.setdefault(index, _reader(row, self.run.workers))
         spec = replace(
             self.spec,
             counters=str(self.counters),
@@ -249,10 +249,12 @@ def restarted(row: RunWorker, reason: str) -> str:
     return _("%(worker)s is started again: %(reason)s") % {"worker": name(row), "reason": reason}
 
 
-def _reader(row: RunWorker) -> Reader:
+def _reader(row: RunWorker, workers: int) -> Reader:
     """Of the journal of a worker, of whose processes another owner may have read some."""
     since = time.time() - CLOCK_SECONDS
-    return Reader.resumed(identities.unpacked(bytes(row.identity)), since) if row.identity else Reader(since)
+    if not row.identity:
+        return Reader(since, workers)
+    return Reader.resumed(identities.unpacked(bytes(row.identity)), since, workers)
 
 
 def _why(outcome: Outcome) -> str:

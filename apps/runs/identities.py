@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +18,8 @@ from workers.identity_report import report as proven
 
 MAX_PACKED_BYTES = 64 * 1024 * 1024
 """Of what one journal says, unpacked; 100,000 IDs take six."""
+REPORTS_KEPT = 32
+"""Each has the first hundred of everything, and a row a worker."""
 
 
 def packed(summary: Summary) -> bytes:
@@ -34,17 +39,21 @@ def store(run_id: UUID, index: int, summary: Summary) -> None:
     RunWorker.objects.filter(run_id=run_id, index=index).update(identity=packed(summary))
 
 
+_known: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+"""The last few reports, by what they were made of."""
+_making = threading.Lock()
+
+
 def report(run: Run) -> dict[str, Any]:
     """What the journals prove (`workers.identity_report.report`), with numbers as the script's IDs.
 
     `has_journal` is False of a script that does not ask for IDs: nothing is known of how it counts.
     """
-    rows = list(run.worker_rows.all())
-    kept = {row.index: unpacked(bytes(row.identity)) for row in rows if row.identity}
-    found = proven(kept, {row.index: (row.offset + 1, row.offset + row.users) for row in rows})
+    rows = run.worker_rows.values_list("index", "offset", "users", "identity")
+    found, has_journal = _found([(index, offset, users, bytes(data or b"")) for index, offset, users, data in rows])
     sequences = found["sequences"]
     return {
-        "has_journal": bool(kept),
+        "has_journal": has_journal,
         "used": found["used"],
         "workers": [_worker(run, row) for row in found["workers"]],
         "duplicates": _listed(found["duplicates"], lambda one: _duplicate(run, one)),
@@ -57,6 +66,22 @@ def report(run: Run) -> dict[str, Any]:
         },
         "incomplete": found["incomplete"],
     }
+
+
+def _found(rows: Sequence[tuple[int, int, int, bytes]]) -> tuple[dict[str, Any], bool]:
+    """The report on workers: index, offset, users, what is kept of the journal; and whether there is any of that.
+
+    One at a time, and not again while nothing has changed: it takes seconds and 100 MB where a script has spoilt its
+    journals as far as it can.
+    """
+    mark = hashlib.sha256(repr([(*row[:3], hashlib.sha256(row[3]).digest()) for row in rows]).encode()).digest()
+    with _making:
+        if mark not in _known:
+            kept = {index: unpacked(data) for index, _offset, _users, data in rows if data}
+            _known[mark] = proven(kept, {index: (offset + 1, offset + users) for index, offset, users, _data in rows})
+            while len(_known) > REPORTS_KEPT:
+                _known.popitem(last=False)
+        return _known[mark], any(row[3] for row in rows)
 
 
 def _listed(found: Mapping[str, Any], told: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:

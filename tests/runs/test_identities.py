@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -11,6 +13,7 @@ from apps.runs.models import Run, RunWorker
 from tests.factories import RunFactory
 from tests.runs.test_presentation import assert_fits
 from workers.identity import Summary
+from workers.identity_report import report as proven
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +45,27 @@ def test_each_worker_has_its_range_and_who_used_it(run: Run) -> None:
     ]
     assert found["sequences"]["committed"] == 6
     assert found["duplicates"]["count"] == found["out_of_range"]["count"] == 0
+
+
+def test_a_report_is_made_again_only_of_other_journals(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def noted(kept: Any, blocks: Any) -> Any:
+        made.append(len(kept))
+        return proven(kept, blocks)
+
+    monkeypatch.setattr(identities, "proven", noted)
+    identities.store(run.pk, 0, summary([1, 1, [[1.0, 9.0, 0]], [[1, 4]], 0]))
+    first = identities.report(run)
+    assert identities.report(run) == first and made == [1]
+    identities.store(run.pk, 1, summary([4, 1, [[1.0, 9.0, 0]], [[1, 2]], 0]))
+    assert identities.report(run)["used"] == 2 and made == [1, 2]
+    RunWorker.objects.filter(run=run, index=1).update(users=1)
+    assert identities.report(run)["workers"][1]["last"] == "test_00004" and made == [1, 2, 2]
+    for users in range(2, identities.REPORTS_KEPT + 5):
+        RunWorker.objects.filter(run=run, index=1).update(users=users)
+        identities.report(run)
+    assert len(identities._known) == identities.REPORTS_KEPT
 
 
 def test_what_is_wrong_is_listed_by_id(run: Run) -> None:

@@ -346,6 +346,21 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(summary["ids"]) == 100 and summary["refused"] == 200 and summary["left_out"] == 50
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_workers_of_a_run_share_what_may_be_kept(monkeypatch: pytest.MonkeyPatch, is_resumed: bool) -> None:
+    monkeypatch.setattr(identity, "MAX_IDS", 100)
+    monkeypatch.setattr(identity, "MAX_KEPT", 200)
+    monkeypatch.setattr(identity, "LENT_IDS", 5)
+    empty = Reader(START - 10).summary()
+    reader = Reader.resumed(empty, START - 10, 10) if is_resumed else Reader(START - 10, 10)
+    leases = [[number, START, START + 1, 0] for number in range(1, 201)]
+    sequences = [[number, n, n] for number in range(1, 201) for n in (1, 3, 5)]
+    line = {"seq": 1, "t": START + 1, "start": True, "leases": leases, "sequences": sequences}
+    reader.feed([json.dumps(line)], START + 10)
+    rows = reader.summary()["ids"]
+    assert len(rows) == 10 + 5 and sum(len(row[2]) + len(row[3]) for row in rows) == 20 + 25
+
+
 def test_lines_that_are_none_are_read_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "MAX_REFUSED_LINES", 5)
     reader = Reader(START - 10)
