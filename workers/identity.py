@@ -154,7 +154,10 @@ class Reader:
 
     def _take(self, document: Mapping[str, Any]) -> None:
         for name in self._list(document, "classes_new"):
-            self._said_classes.append(self._class(name))
+            if len(self._said_classes) < MAX_CLASSES:
+                self._said_classes.append(self._class(name))
+            else:
+                self.refused += 1
         for entry in self._list(document, "resumed"):
             self.refused += not self._resume(entry)
         for entry in self._list(document, "leases"):

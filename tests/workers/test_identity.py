@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workers import identity
 from workers.child.exact.lines import Lines
 from workers.child.journal import IDLE_SECONDS, OTHER, Journal
-from workers.identity import Reader
+from workers.identity import MAX_CLASSES, Reader
 from workers.identity_report import report
 
 START = 1_800_000_000.0
@@ -344,6 +344,17 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     reader.feed([json.dumps(line)], START + 10)
     summary = reader.summary()
     assert len(summary["ids"]) == 100 and summary["refused"] == 200 and summary["left_out"] == 50
+
+
+def test_names_of_classes_that_never_end_are_no_memory() -> None:
+    reader = Reader(START - 10)
+    for seq in range(1, 101):
+        line = {"seq": seq, "t": START, "start": seq == 1, "classes_new": ["A", "B"] + ["A"] * 1_000}
+        reader.feed([json.dumps(line)], START + 10)
+    reader.feed([json.dumps({"seq": 101, "t": START, "leases": [[1, START, START + 1, 1]]})], START + 10)
+    summary = reader.summary()
+    assert summary["classes"] == ["A", "B"] and summary["ids"][0][2][0][2] == 1
+    assert reader.refused == 100 * 1_002 - MAX_CLASSES and len(reader._said_classes) == MAX_CLASSES
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])
