@@ -22,7 +22,8 @@ OTHER_ERROR = Error("", OTHER, "(other errors)")
 def endpoints(run_id: UUID, known: Mapping[rows.Key, int], keys: Iterable[rows.Key]) -> dict[rows.Key, int]:
     """`known`, and the numbers of names that are not in it; of as many as a run may have, and one for all others."""
     wanted = [key for key in dict.fromkeys(keys) if key not in known]
-    if not wanted:
+    is_full = len(known) >= MAX_ENDPOINTS and rows.OTHER_KEY in known
+    if not wanted or is_full:  # else all workers would wait for the run's row each second, and find nothing to add
         return dict(known)
     _hold(run_id)
     stored = Endpoint.objects.filter(run_id=run_id).values_list("method", "name", "index")

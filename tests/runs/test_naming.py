@@ -52,11 +52,22 @@ def test_known_names_cost_no_question(run: Run, django_assert_num_queries: Djang
         assert naming.classes(run.pk, ["Shopper"], ["Shopper"]) == ["Shopper"]
 
 
-def test_beyond_the_limit_all_names_are_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_limit_all_names_are_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     monkeypatch.setattr(naming, "MAX_ENDPOINTS", 2)
     found = naming.endpoints(run.pk, {}, [A, B, C, ("GET", "/d")])
     assert found == {A: 0, B: 1, rows.OTHER_KEY: 2}
     assert naming.endpoints(run.pk, {}, [C, ("GET", "/e")]) == found
+    with django_assert_num_queries(0):  # each second has such names, of each worker
+        assert naming.endpoints(run.pk, found, [C, ("GET", "/e")]) == found
+
+
+def test_one_for_all_others_counts_as_a_name_where_it_came_before(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naming, "MAX_ENDPOINTS", 2)
+    assert naming.endpoints(run.pk, {}, [rows.OTHER_KEY]) == {rows.OTHER_KEY: 0}
+    full = naming.endpoints(run.pk, {rows.OTHER_KEY: 0}, [A, B])
+    assert full == {rows.OTHER_KEY: 0, A: 1} and naming.endpoints(run.pk, full, [B]) == full
 
 
 # --- errors -------------------------------------------------------------------------------------------------------
