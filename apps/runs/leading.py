@@ -17,13 +17,13 @@ from apps.runs.lease import Fenced, Lease
 from apps.runs.models import RunEvent, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.placing import QUARANTINE_SECONDS
-from apps.runs.rows import clean
 from apps.runs.states import WORKERS_ALIVE, WorkerState
 from apps.scenarios.models import OnLost
 from workers.diagnosis import Diagnosis
 from workers.outcome import Reason
 from workers.spec import Keys
 from workers.swarm import Orders, Wish
+from workers.tail import clean_text
 from workers.values import whole
 
 log = logging.getLogger(__name__)
@@ -94,9 +94,9 @@ class Lead:
             case "dismissing":
                 self._is_ending = True
             case "other_version" if index is not None:
-                self._note_version(index, clean(str(said.get("locust", "")), 50))
+                self._note_version(index, clean_text(str(said.get("locust", "")), 50))
             case "stranger":
-                self._note_stranger(clean(str(said.get("address", "")), 100), whole(said.get("count")) or 1)
+                self._note_stranger(clean_text(str(said.get("address", "")), 100), whole(said.get("count")) or 1)
 
     def _note_version(self, index: int, version: str) -> None:
         values = {"number": index + 1, "version": version}
