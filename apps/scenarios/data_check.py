@@ -16,6 +16,8 @@ from apps.scenarios.models import DATA_NAME_CHARS, DataKind
 from workers.datafiles import BOM, COPY_BYTES, MAX_ROW_BYTES, BadRow, Record, RowTooLong, records
 
 MB = 1_000_000
+MAX_LINES = 5_000_000
+"""Rows of 40 bytes in the largest file. A line costs more than its bytes, and 200 MB of empty ones minutes."""
 MAX_COLUMNS = 200
 MAX_COLUMN_CHARS = 200
 UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -154,6 +156,7 @@ def _read_table(source: IO[bytes]) -> tuple[int, tuple[str, ...]]:
     columns: tuple[str, ...] = ()
     rows = 0
     for record in records(source, DataKind.CSV):
+        _refuse_number(record)
         _decode(record)
         if not columns:
             columns = _header(record)
@@ -188,6 +191,11 @@ def _header(record: Record) -> tuple[str, ...]:
     return names
 
 
+def _refuse_number(record: Record) -> None:
+    if record.line > MAX_LINES:
+        _refuse("file", "too_many_lines", _("The file has more than %(limit)s lines.") % {"limit": f"{MAX_LINES:,}"})
+
+
 def _refuse_width(record: Record, width: int) -> NoReturn:
     sentence = _("Line %(line)d has %(cells)d cells, and the header has %(width)d.")
     _refuse("file", "bad_row", sentence % {"line": record.line, "cells": len(record.cells), "width": width})
@@ -197,6 +205,7 @@ def _read_objects(source: IO[bytes]) -> tuple[int, tuple[str, ...]]:
     columns: tuple[str, ...] = ()
     rows = 0
     for record in records(source, DataKind.JSON_LINES):
+        _refuse_number(record)
         text = _decode(record)
         if record.is_blank:
             continue

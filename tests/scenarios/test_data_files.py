@@ -249,6 +249,26 @@ def test_what_is_taken_can_be_read_by_a_script(
     assert tuple(read[0]) == found.columns
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"id\n" + b"1\n" * 11),
+        ("a.csv", b"id\n1\n" + b"\n" * 11),
+        ("a.csv", b'id\n"' + b"\n" * 11 + b'"\n2\n'),
+        ("a.jsonl", b"{}\n" * 12),
+        ("a.jsonl", b"{}\n" + b"\n" * 12),
+    ],
+)
+def test_lines_are_counted_however_short_they_are(
+    scenario: Scenario, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_check, "MAX_LINES", 11)
+    refused = refusal(scenario, content, name)
+    assert (refused.code, refused.message) == ("too_many_lines", "The file has more than 11 lines.")
+    monkeypatch.setattr(data_check, "MAX_LINES", 20)
+    assert data_check.inspect(BytesIO(content), data_check.kind_of(name), limit_mb=1).rows
+
+
 class Endless(BytesIO):
     """Gives rows for as long as somebody asks, and counts their bytes."""
 
