@@ -31,6 +31,9 @@ TABLE_SECONDS = 1.0
 STATS_SECONDS = 2.0
 SILENT_SECONDS = 5.0
 MAX_EVENTS = 2_000
+WORDS_A_SECOND = 5.0
+"""As many words of other processes as events, and more as time goes by: a master says of each worker when it is silent,
+and a test may last for a week."""
 MAX_LOG_BYTES = 64 * 1024 * 1024
 LOG_TAIL_LINES = 500
 DRAIN_SECONDS = 5.0
@@ -113,14 +116,15 @@ class Collector:
         self._spool = spool
         self._clock = clock
         self._on_word = on_word
-        self._events, self._event_lines, self._event_count = tail.FileTail(folder.events), tail.Lines(), 0
+        self._events, self._event_lines = tail.FileTail(folder.events), tail.Lines()
+        self._event_count = self._word_count = 0
         self._log, self._log_lines, self._gate = tail.FileTail(folder.log), tail.Lines(), Gate()
         self._stalls, self._lateness = Stalls(), Lateness()
         self._last_tick_at: float | None = None
         self._failures: Sequence[FailureRow] = ()
         self._exceptions: Sequence[ExceptionRow] = ()
         self._exceptions_signature: object = None
-        self._tables_at = self._stats_at = clock()
+        self._tables_at = self._stats_at = self._began = clock()
         self._totals: Totals | None = None
 
     def poll(self) -> None:
@@ -208,9 +212,7 @@ class Collector:
             self.warn(code, text)
 
     def _take_event(self, line: str) -> None:
-        self._event_count += 1
-        event = _parse_event(line) if self._event_count <= MAX_EVENTS else {}
-        match event:
+        match event := self._heard(line):
             case {"kind": "ready"} if not self.ready:
                 self.ready = True
                 data = _ready(event)
@@ -228,6 +230,18 @@ class Collector:
                 self.said_exit_code = code if 0 <= code <= 255 else 1
             case _:
                 self._take_word(event)
+
+    def _heard(self, line: str) -> Mapping[str, Any]:
+        """The event in a line; nothing when the script has had its say."""
+        event = _parse_event(line)
+        kind = event.get("kind")
+        if isinstance(kind, str) and kind in WORDS:
+            if self._word_count >= MAX_EVENTS + WORDS_A_SECOND * (self._clock() - self._began):
+                return {}
+            self._word_count += 1
+            return event
+        self._event_count += 1
+        return event if self._event_count <= MAX_EVENTS else {}
 
     def _take_word(self, event: Mapping[str, Any]) -> None:
         """What is passed on and changes nothing here."""

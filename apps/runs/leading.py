@@ -37,7 +37,8 @@ LOST_SECONDS = 30.0
 20 s is no loss: users of a worker that is heard of again have never stopped."""
 RESTART_SECONDS = 20.0
 """For the host of a worker whose process has ended to start it anew, until its users go elsewhere."""
-MAX_WORDS = 2_000
+MAX_NOTES = 200
+"""What is told of strangers and versions, which a script may make up; the rest of what a master says is state."""
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Lead:
     """Workers go because they are told to."""
     _notes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     """Warnings that have not been filed yet: code, text, data."""
-    _words: int = 0
+    _noted: int = 0
     _orders: Orders | None = None
     _wish: Wish = field(default_factory=Wish)
     _told_lost: set[int] = field(default_factory=set)
@@ -74,11 +75,8 @@ class Lead:
     # --- what the master says -------------------------------------------------------------------------------------
 
     def word(self, kind: str, said: Mapping[str, Any]) -> None:
-        self._words += 1
         index, port = whole(said.get("index"), 2**15), whole(said.get("port"), 65_535)
         start = whole(said.get("start"), 2**15)
-        if self._words > MAX_WORDS:
-            return
         match kind:
             case "listening" if port and self._port is None:
                 self._port = port
@@ -93,10 +91,14 @@ class Lead:
                 self._silent_since.pop(index, None)
             case "dismissing":
                 self._is_ending = True
-            case "other_version" if index is not None:
+            case "other_version" if index is not None and self._may_note():
                 self._note_version(index, clean_text(str(said.get("locust", "")), 50))
-            case "stranger":
+            case "stranger" if self._may_note():
                 self._note_stranger(clean_text(str(said.get("address", "")), 100), whole(said.get("count")) or 1)
+
+    def _may_note(self) -> bool:
+        self._noted += 1
+        return self._noted <= MAX_NOTES
 
     def _note_version(self, index: int, version: str) -> None:
         values = {"number": index + 1, "version": version}

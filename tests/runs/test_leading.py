@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from apps.core.clock import db_now
 from apps.runs import leading
-from apps.runs.leading import GATHER_SECONDS, LOST_SECONDS, MAX_WORDS, RESTART_SECONDS, RING_SECONDS, Lead
+from apps.runs.leading import GATHER_SECONDS, LOST_SECONDS, MAX_NOTES, RESTART_SECONDS, RING_SECONDS, Lead
 from apps.runs.lease import Lease
 from apps.runs.models import Run, RunEvent, RunWorker
 from apps.runs.placing import QUARANTINE_SECONDS
@@ -404,12 +404,18 @@ def test_words_that_are_none_are_passed_over(leader: Leader, value: object) -> N
     assert {code for code, _ in warnings()} <= {"stranger"}
 
 
-def test_a_script_that_talks_without_end_is_not_listened_to(leader: Leader) -> None:
-    for _ in range(MAX_WORDS):
+def test_strangers_without_end_are_told_of_for_a_while_and_nothing_else_is_missed(leader: Leader) -> None:
+    leader.gather()
+    for _ in range(5_000):
         leader.word("stranger", address="x", count=1)
-    leader.word("listening", port=7_000)
+        leader.word("worker_silent", index=1)
+        leader.word("worker_heard", index=1)
+        leader.word("other_version", index=0, locust="x")
     leader.look()
-    assert row_of(leader.lease).link == {}
+    assert len(warnings()) == MAX_NOTES
+    leader.word("dismissing")
+    leader.end(0)
+    assert leader.look() == Wish() and len(warnings()) == MAX_NOTES
 
 
 # --- the database -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from tests.workers import lines
 from tests.workers.conftest import Memory
 from tests.workers.lines import START, end, row, second
 from workers import collector, csv_source
-from workers.collector import Collector
+from workers.collector import MAX_EVENTS, WORDS_A_SECOND, Collector
 from workers.command import RunFolder
 from workers.csv_source import CsvSource
 from workers.exact_source import ExactSource
@@ -56,11 +56,12 @@ class Running:
     """A run of which the files are written by hand, looked at second by second."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self.sink, self.now = Memory(), 0.0
+        self.sink, self.now, self.words = Memory(), 0.0, list[str]()
         self.folder = folder
         self.spool = Spool(self.sink, self.clock)
         source = ExactSource(folder, self.clock, lambda: START + self.now)
-        self.collecting = Collector(source, folder, self.spool, self.clock)
+        heard = lambda kind, said: self.words.append(kind)  # noqa: E731
+        self.collecting = Collector(source, folder, self.spool, self.clock, heard)
         self.say({"kind": "test_start"})
 
     def clock(self) -> float:
@@ -119,6 +120,24 @@ def test_a_collector_that_falls_silent_is_noticed(running: Running) -> None:
     for _ in range(4):
         running.look()
     assert list(running.collecting.warnings) == ["collector_stalled"]
+
+
+def test_a_script_that_talks_without_end_is_heard_for_a_while(running: Running) -> None:
+    running.say(*[{"kind": "cpu_warning"}] * MAX_EVENTS, {"kind": "final", "exit_code": 0})
+    running.look()
+    assert running.collecting.warnings and running.collecting.final_at is None
+
+
+def test_what_a_master_says_of_its_workers_leaves_room_for_its_end(running: Running) -> None:
+    flapping = [{"kind": "worker_silent", "index": 1}, {"kind": "worker_heard", "index": 1}]
+    running.say(*flapping * MAX_EVENTS)
+    running.look()
+    assert len(running.words) == MAX_EVENTS + WORDS_A_SECOND
+    running.look(100.0)
+    running.say(*flapping, {"kind": ["dismissing"]}, {"kind": "dismissing"}, {"kind": "final", "exit_code": 0})
+    running.look()
+    assert running.words[-3:] == ["worker_silent", "worker_heard", "dismissing"]
+    assert running.collecting.final_at is not None
 
 
 def test_a_collector_that_has_said_its_last_word_may_be_silent(running: Running) -> None:
