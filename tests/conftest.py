@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 STATE_DIR = Path(tempfile.mkdtemp(prefix="hatchery-test-"))
@@ -40,6 +42,10 @@ from tests import factories
 
 ASKING = {"db", "transactional_db", "stack"}
 """Fixtures of tests that ask a database."""
+
+
+hypothesis_settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("shared machine")  # where an example that takes long is no news
 
 
 def pytest_xdist_auto_num_workers() -> int:
