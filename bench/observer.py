@@ -25,7 +25,7 @@ import psutil
 from bench import turns
 from bench.figures import Figure, percentile, spread
 from bench.place import Place, quiet_target, say, script
-from bench.turns import Made
+from bench.turns import Group, Made
 from tests.e2e.stack import Target, wait_for
 from workers import command, launch
 from workers.command import RunFolder
@@ -58,7 +58,7 @@ def measure(place: Place) -> list[Figure]:
     with quiet_target(place.new_folder("observer")) as target:
         cores = psutil.Process(target.process.pid).cpu_affinity()
         for names in NAMES:
-            turns.pin([psutil.Process(target.process.pid)], 1)
+            turns.pin([psutil.Process(target.process.pid)], [turns.TARGET_CORE])
             figures += fast(place, target, names)
             psutil.Process(target.process.pid).cpu_affinity(cores)
             figures += paced(place, target, names)
@@ -88,7 +88,7 @@ def take_turns(folder: Path, target: Target, arm: str, names: int) -> dict[str, 
         return turns.take_turns(locusts, lambda one: turns.requests_of(target, one))
 
 
-def closed(folder: Path, target: Target, arm: str, names: int) -> AbstractContextManager[psutil.Process]:
+def closed(folder: Path, target: Target, arm: str, names: int) -> AbstractContextManager[Group]:
     """A Locust that makes as many requests as it can."""
     if arm not in ARMS:
         return turns.bare(folder, target, arm, names)

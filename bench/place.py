@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -59,14 +60,16 @@ def settle(stack: Stack) -> None:
     """Wait until no run is on and its processes are gone."""
     wait_for(lambda: not active(stack), 60, "no run is on")
     runners = {process.pid for process in tree(stack) if is_runner(process)}
-    wait_for(lambda: not any(process.ppid() in runners for process in tree(stack)), 30, "the runner has nothing to do")
+    wait_for(
+        lambda: not any(_parent(process) in runners for process in tree(stack)), 30, "the runner has nothing to do"
+    )
     time.sleep(QUIET_SECONDS)
 
 
 @contextmanager
-def run_of(stack: Stack, scenario: str) -> Iterator[str]:
+def run_of(stack: Stack, scenario: str, **options: Any) -> Iterator[str]:
     """The id of a run that is on; over afterwards."""
-    run_id = stack.start(scenario)
+    run_id = stack.start(scenario, **options)
     try:
         yield run_id
     finally:
@@ -85,6 +88,26 @@ def tree(stack: Stack) -> list[psutil.Process]:
     top = psutil.Process(stack.process.pid)
     redis = [psutil.Process(stack.redis.process.pid)] if stack.redis.process else []
     return [top, *top.children(recursive=True), *redis]
+
+
+def locusts(stack: Stack, run_id: str) -> list[psutil.Process]:
+    """The Locust processes of a run, without the guards above them."""
+    found = stack.locusts(run_id)
+    pids = {process.pid for process in found}
+    return [process for process in found if _parent(process) in pids]
+
+
+def holder_of(locust: psutil.Process) -> psutil.Process:
+    """The process of the portal's own code that looks after it: the nearest that the runner has forked."""
+    return next(process for process in locust.parents() if is_runner(process))
+
+
+def _parent(process: psutil.Process) -> int:
+    """0 of one that has just gone."""
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return 0
 
 
 def is_runner(process: psutil.Process) -> bool:

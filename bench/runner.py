@@ -11,10 +11,8 @@ import time
 from contextlib import closing
 from uuid import UUID
 
-import psutil
-
 from bench.figures import Figure
-from bench.place import MIB, Place, cpu_seconds, quiet_target, requests_at, run_of, say, script
+from bench.place import MIB, Place, cpu_seconds, holder_of, locusts, quiet_target, requests_at, run_of, say, script
 from tests.e2e.stack import Stack, wait_for
 
 ENDPOINTS = 100
@@ -39,7 +37,8 @@ def measure(place: Place) -> list[Figure]:
         with run_of(stack, scenario) as run_id:
             wait_for(lambda: requests_at(target), 30, "the first request")
             time.sleep(WARM_SECONDS)
-            holder, locust = holder_of(stack, run_id), stack.locusts(run_id)
+            locust = locusts(stack, run_id)
+            holder = holder_of(locust[0])
             say(f"runner: watching it for {WINDOW_SECONDS:.0f} s")
             began, before, theirs = time.monotonic(), cpu_seconds([holder]), cpu_seconds(locust)
             time.sleep(WINDOW_SECONDS)
@@ -53,12 +52,6 @@ def measure(place: Place) -> list[Figure]:
         Figure("runner: stored per endpoint and second, all tiers", stored / seconds / ENDPOINTS, "bytes"),
         Figure("runner: stored by 24 h of 100 endpoints", day, "MB", budget=BUDGET_DAY_MIB, note=f"from {seconds} s"),
     ]
-
-
-def holder_of(stack: Stack, run_id: str) -> psutil.Process:
-    """The ancestor of the run's Locust that is the portal's own code."""
-    locust = stack.locusts(run_id)[0]
-    return next(process for process in locust.parents() if "runner" in process.cmdline())
 
 
 def _stored(stack: Stack, run_id: str) -> tuple[int, int]:

@@ -33,17 +33,19 @@ import psutil
 
 from bench import turns
 from bench.figures import Figure
-from bench.place import Place, quiet_target, run_of, say, script, tree
-from bench.turns import Made
+from bench.place import Place, locusts, quiet_target, run_of, say, script, tree
+from bench.turns import Group, Made
 from tests.e2e.stack import Target, environment_of, wait_for
 
 STARTS = 16
 ENDPOINTS = (1, 100)
-ARMS = ("bare", "portal", "again")
+ARMS = ("bare", "again", "portal")
 BESIDE_SECONDS = 2.0
 ALONE_SECONDS = 1.5
 AGAIN_SECONDS = 0.4
 """In which processes that go on do what fell due while they were stopped."""
+ARRIVAL_SECONDS = 1.0
+"""From an arm's first request on, for all of its users to come."""
 BUDGET = 0.98
 
 
@@ -59,46 +61,49 @@ class Start:
 def measure(place: Place) -> list[Figure]:
     figures: list[Figure] = []
     with quiet_target(place.new_folder("throughput")) as target:
-        turns.pin([psutil.Process(target.process.pid)], 1)
+        turns.pin([psutil.Process(target.process.pid)], [turns.TARGET_CORE])
         for endpoints in ENDPOINTS:
             load = Load(place, target, endpoints)
             starts = []
             for number in range(STARTS):
                 say(f"throughput: {endpoints} names, start {number + 1} of {STARTS}")
                 starts.append(load.start())
-                say(" · ".join(f"{arm} {made.per_second:.0f}" for arm, made in starts[-1].made.items()))
-            figures += _figures_of(endpoints, starts)
+            figures += figures_of(f"throughput: {endpoints} name{'s' if endpoints > 1 else ''}", starts)
     return figures
 
 
-def _figures_of(endpoints: int, starts: Sequence[Start]) -> list[Figure]:
-    names = f"throughput: {endpoints} name{'s' if endpoints > 1 else ''}"
+def figures_of(name: str, starts: Sequence[Start]) -> list[Figure]:
+    """What `starts` of the same load say together."""
     second, cpu_second = attrgetter("per_second"), attrgetter("per_cpu_second")
     return [
         turns.figure(
-            f"{names}, portal ÷ bare",
+            f"{name}, portal ÷ bare",
             [turns.against_bare(start.made, "portal", second) * start.share for start in starts],
             BUDGET,
         ),
         turns.figure(
-            f"{names}, beside each other", [turns.against_bare(start.made, "portal", second) for start in starts]
+            f"{name}, beside each other", [turns.against_bare(start.made, "portal", second) for start in starts]
         ),
-        turns.figure(f"{names}, bare ÷ bare (control)", [turns.control(start.made, second) for start in starts]),
+        turns.figure(f"{name}, bare ÷ bare (control)", [turns.control(start.made, second) for start in starts]),
         turns.figure(
-            f"{names}, beside each other, per CPU second",
+            f"{name}, beside each other, per CPU second",
             [turns.against_bare(start.made, "portal", cpu_second) for start in starts],
         ),
-        turns.figure(f"{names}, share of a core", [start.share for start in starts]),
+        turns.figure(f"{name}, share of a core", [start.share for start in starts]),
     ]
 
 
 class Load:
     """Ways to put the same load on the same target."""
 
+    workers = 1
+    cores: Sequence[int] = turns.LOCUST_CORES
+
     def __init__(self, place: Place, target: Target, endpoints: int) -> None:
         self.stack, self.target, self.endpoints = place.stack, target, endpoints
-        self.folder = place.new_folder(f"throughput-{endpoints}")
-        options = {"users": turns.USERS, "spawn_rate": turns.USERS, "run_time": f"{turns.RUN_SECONDS}s"}
+        self.users = turns.USERS * self.workers
+        self.folder = place.new_folder(f"{type(self).__name__}-{self.workers}-{endpoints}")
+        options = {"users": self.users, "spawn_rate": self.users, "run_time": f"{turns.RUN_SECONDS}s"}
         environment = turns.environment_for("portal", endpoints)
         self.scenario = self.stack.scenario(
             script("closed"), host=target.url, collector="exact", env=environment, **options
@@ -107,21 +112,36 @@ class Load:
     def start(self) -> Start:
         """Start all, and see what each does in its turns."""
         with ExitStack() as exits:
-            locusts = {arm: exits.enter_context(self._start(arm)) for arm in ARMS}
-            made = turns.take_turns(locusts, lambda arm: turns.requests_of(self.target, arm))
-            turns.send([locusts["bare"], locusts["again"]], signal.SIGSTOP)
-            return Start(made, self._share(locusts["portal"]))
+            groups = self._arms(exits)
+            made = turns.take_turns(groups, lambda arm: turns.requests_of(self.target, arm), self.cores)
+            say(" · ".join(f"{arm} {one.per_second:.0f}" for arm, one in made.items()))
+            turns.send([*groups["bare"], *groups["again"]], signal.SIGSTOP)
+            return Start(made, self._share(groups["portal"]))
 
-    def _share(self, locust: psutil.Process) -> float:
+    def bare(self, arm: str) -> AbstractContextManager[Group]:
+        """A stock one, from its first request on."""
+        return turns.bare(self.folder, self.target, arm, self.endpoints)
+
+    def _arms(self, exits: ExitStack) -> dict[str, Group]:
+        """Who is up waits, stopped, for those who are not; ours comes last, so that it never falls silent."""
+        groups: dict[str, Group] = {}
+        for arm in ARMS:
+            groups[arm] = exits.enter_context(self._portal() if arm == "portal" else self.bare(arm))
+            time.sleep(ARRIVAL_SECONDS)
+            if arm != "portal":
+                turns.send(groups[arm], signal.SIGSTOP)
+        return groups
+
+    def _share(self, group: Group) -> float:
         others = self._others()
         beside: list[float] = []
         alone: list[float] = []
         for _ in range(2):
             time.sleep(AGAIN_SECONDS)
-            beside.append(_load_of(locust, BESIDE_SECONDS))
+            beside.append(_load_of(group, BESIDE_SECONDS))
             turns.send(others, signal.SIGSTOP)
             try:
-                alone.append(_load_of(locust, ALONE_SECONDS))
+                alone.append(_load_of(group, ALONE_SECONDS))
             finally:
                 turns.send(others, signal.SIGCONT)
         return mean(beside) / mean(alone)
@@ -133,24 +153,24 @@ class Load:
         """
         return [process for process in tree(self.stack) if "HATCHERY_RUN_ID" not in environment_of(process)]
 
-    def _start(self, arm: str) -> AbstractContextManager[psutil.Process]:
-        """The process that makes the load, once requests arrive."""
-        return self._portal() if arm == "portal" else turns.bare(self.folder, self.target, arm, self.endpoints)
-
     @contextmanager
-    def _portal(self) -> Iterator[psutil.Process]:
+    def _portal(self) -> Iterator[Group]:
+        """Its Locust processes, once requests arrive."""
         before = turns.requests_of(self.target, "portal")
-        with run_of(self.stack, self.scenario) as run_id:
-            wait_for(lambda: turns.requests_of(self.target, "portal") > before, 30, "the first request")
-            yield turns.youngest(self.stack.locusts(run_id))
+        with run_of(self.stack, self.scenario, workers=self.workers) as run_id:
+            wait_for(lambda: turns.requests_of(self.target, "portal") > before, 60, "the first request")
+            group = locusts(self.stack, run_id)
+            masters = int(self.workers > 1)
+            assert len(group) == self.workers + masters, f"{len(group)} processes for {self.workers} workers"
+            yield group
         answered = turns.requests_of(self.target, "portal") - before
         counted = self.stack.run(run_id)["totals"]["requests"]
-        if not answered - turns.USERS <= counted <= answered:
+        if not answered - self.users <= counted <= answered:
             raise RuntimeError(f"the portal counted {counted} requests, the target {answered}")
 
 
-def _load_of(process: psutil.Process, seconds: float) -> float:
+def _load_of(group: Group, seconds: float) -> float:
     """CPU seconds a second, for so long from now on."""
-    began, cpu = time.monotonic(), turns.cpu_seconds(process)
+    began, cpu = time.monotonic(), turns.cpu_seconds(group)
     time.sleep(seconds)
-    return (turns.cpu_seconds(process) - cpu) / (time.monotonic() - began)
+    return (turns.cpu_seconds(group) - cpu) / (time.monotonic() - began)
