@@ -138,6 +138,7 @@ async def opened(
 ) -> list[Client]:
     """So many sockets at this `ws://` address, each of which has had its first message."""
     parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
     clients: list[Client] = []
     loop = asyncio.get_running_loop()
     turn = asyncio.Semaphore(AT_ONCE)
@@ -145,7 +146,7 @@ async def opened(
     async def one() -> None:
         async with turn:
             client = Client(parts.netloc, parts.path, headers, is_bare=is_bare, compressed=compressed)
-            await loop.create_connection(lambda: client, parts.hostname, parts.port)
+            await loop.create_connection(lambda: client, host, port)
             await client.ready.wait()
             clients.append(client)
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -76,7 +77,7 @@ def questions(run: Run) -> dict[str, Callable[[], Any]]:
         begin = first if seconds > 20 * HOUR else first + ODD_SECONDS
         window = Window(begin, min(last, begin + seconds - 1), points)
         name = f"13 lines, {seconds / HOUR:g} h in {points:,} points"
-        found[name] = lambda window=window: reading.figures(run, window, lines=lines, metrics=METRICS)
+        found[name] = partial(reading.figures, run, window, lines=lines, metrics=METRICS)
     odd = Window(first + ODD_SECONDS, last - ODD_SECONDS, 300)
     found["totals of an odd window, all endpoints"] = lambda: summary.answer(reading.tally(run, odd))
     found["heatmap of an odd window"] = lambda: reading.heatmap_of(run, odd, line=None, rows=48)
