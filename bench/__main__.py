@@ -9,9 +9,10 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from bench import (
@@ -32,6 +33,9 @@ from bench import (
 )
 from bench.figures import Figure, table
 from bench.place import Place, say
+from bench.swarm import cost, rate
+from bench.swarm import freshness as swarm_freshness
+from bench.swarm import start as swarm_start
 
 PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "tailing": tailing.measure,
@@ -41,6 +45,10 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "page": page.measure,
     "runner": runner.measure,
     "throughput": throughput.measure,
+    **{f"swarm:rate:{workers}": partial(rate.measure, workers=workers) for workers in (1, 2, 4)},
+    "swarm:cost": cost.measure,
+    "swarm:start": swarm_start.measure,
+    "swarm:freshness": swarm_freshness.measure,
     "observer": observer.measure,
     "growth": growth.measure,
     "sockets": sockets.measure,
@@ -53,8 +61,11 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the budgets.")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part", help=", ".join(PARTS))
-    chosen = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; `swarm` is all of `swarm:…`")
+    try:
+        chosen = parts_of(parser.parse_args().parts)
+    except LookupError as unknown:
+        parser.error(str(unknown))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("stopped"))  # tidy up, as after Ctrl-C
     figures: list[Figure] = []
@@ -66,7 +77,7 @@ def main() -> int:
         ExitStack() as exits,
     ):
         place = Place(Path(folder), exits)
-        for name in (name for name in PARTS if name in chosen):
+        for name in chosen:
             say(name)
             try:
                 figures += PARTS[name](place)
@@ -79,6 +90,21 @@ def main() -> int:
     for name in broken:
         print(f"{name} could not be measured; the reason is above.")
     return 1 if broken else 0
+
+
+def parts_of(words: Sequence[str]) -> list[str]:
+    """The parts that these name, in the order of `PARTS`: one by its name, or all that have it in front of a colon.
+
+    Raises LookupError.
+    """
+    for word in words:
+        if not any(_names(word, part) for part in PARTS):
+            raise LookupError(f"there is no part {word}; there are {', '.join(PARTS)}")
+    return [part for part in PARTS if not words or any(_names(word, part) for word in words)]
+
+
+def _names(word: str, part: str) -> bool:
+    return part == word or part.startswith(f"{word}:")
 
 
 def machine(load: list[float]) -> str:

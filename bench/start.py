@@ -37,8 +37,12 @@ def first_after(folder: Path, moment: float) -> float | None:
     return next((done - ms / 1000 for done, ms in requests_in(folder) if done > moment), None)
 
 
-def requests_in(folder: Path) -> list[tuple[float, float]]:
-    """When each request to a `demo_target` was done, in UTC epoch seconds, and how many milliseconds it took."""
+def requests_in(folder: Path, path: str = "") -> list[tuple[float, float]]:
+    """When each request to a `demo_target` was done, in UTC epoch seconds, and how many milliseconds it took.
+
+    `path`: only requests to this one.
+    """
     lines = (folder / "target.jsonl").read_text().splitlines()
     entries = [json.loads(line) for line in lines if line.endswith("}")]
-    return [(datetime.fromisoformat(entry["t"]).timestamp(), entry["ms"]) for entry in entries]
+    wanted = [entry for entry in entries if path in ("", entry["path"])]
+    return [(datetime.fromisoformat(entry["t"]).timestamp(), entry["ms"]) for entry in wanted]

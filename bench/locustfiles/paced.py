@@ -1,4 +1,7 @@
-"""A steady load that no machine minds: ten requests a second and user, over `ENDPOINTS` names in turn."""
+"""A steady load that no machine minds: ten requests a second and user, over `ENDPOINTS` names in turn.
+
+`ARM` is in the path where several ask the same target.
+"""
 
 import itertools
 import os
@@ -6,6 +9,7 @@ import os
 from locust import FastHttpUser, constant_pacing, task
 
 NAMES = itertools.cycle([f"/page/{number}" for number in range(int(os.environ["ENDPOINTS"]))])
+PATH = f"/ok/{os.environ.get('ARM', '')}"
 
 
 class Visitor(FastHttpUser):
@@ -13,4 +17,4 @@ class Visitor(FastHttpUser):
 
     @task
     def visit(self) -> None:
-        self.client.get("/ok", name=next(NAMES))
+        self.client.get(PATH, name=next(NAMES))
