@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
+from apps.core.bulk import update_each
 from apps.runs import logs, naming, rows, tiers
 from apps.runs.blocks import Row
 from apps.runs.lease import Lease
@@ -115,7 +116,7 @@ class Recorder:
                 if endpoint.totals != fresh:
                     endpoint.totals = fresh
                     changed.append(endpoint)
-            Endpoint.objects.bulk_update(changed, ["totals"], batch_size=200)
+            update_each(changed, "totals")
         self.indexes, self.percentiles = indexes, total.percentiles
 
     def log(self, lines: Sequence[str]) -> None:
@@ -156,7 +157,7 @@ class Recorder:
             changed = list(Endpoint.objects.filter(run_id=self.run_id, index__in=counts))
             for endpoint in changed:
                 endpoint.locust_requests = min(MAX_COUNT, counts[endpoint.index])
-            Endpoint.objects.bulk_update(changed, ["locust_requests"], batch_size=200)
+            update_each(changed, "locust_requests")
             self.lease.write(tables_version=F("tables_version") + 1)
         self.indexes = indexes
 
@@ -210,7 +211,7 @@ class Recorder:
         fresh = [rows.failure(self.run_id, row, index) for index, row in given.items() if index not in known]
         changed = [stored for index, stored in known.items() if index in given and _is_news(stored, given[index])]
         Failure.objects.bulk_create(fresh, batch_size=200)
-        Failure.objects.bulk_update(changed, ["occurrences", "first_seen", "last_seen"], batch_size=200)
+        update_each(changed, "occurrences", "first_seen", "last_seen")
 
     def _store(self, fresh: Sequence[Row]) -> None:
         tiers.append(self.run_id, fresh)
