@@ -11,7 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -77,6 +79,23 @@ def forge(environment, **_):
     if environment.parsed_options.worker and runner.client_id.startswith("worker-0."):
         gevent.spawn(go)
 """
+TELLING = (
+    SCRIPT
+    + """
+import sys
+for name, module in list(sys.modules.items()):
+    if name.endswith(".exact.trim"):
+        module.TRIM_SECONDS, module.KEPT_SECONDS = 0.5, 1
+
+@events.worker_report.add_listener
+def reported(client_id, **_):
+    print("REPORT", client_id, time.monotonic())
+
+@events.quitting.add_listener
+def kept(environment, **_):
+    print("KEPT", len(environment.stats.total.num_reqs_per_sec))
+"""
+)
 CLASSES = [UserClass("Browser", 3), UserClass("Buyer", 1)]
 BLOCKS = (Block(0, 0, 6), Block(1, 6, 7), Block(2, 13, 7))
 STAGES = tuple(Stage(2.5, users, 100) for users in (20, 10, 15, 5, 20))
@@ -265,6 +284,25 @@ def test_the_secret_of_the_master_is_not_with_its_workers(ran: Ran) -> None:
     said = {child.folder.path.name: child.folder.launch.read_text() for child in ran.swarm.children}
     assert [name for name, text in said.items() if ran.swarm.keys.server_secret in text] == ["master"]
     assert not any(ran.swarm.keys.client_secret in text for name, text in said.items() if name == "master")
+
+
+@pytest.mark.parametrize(("collector", "report_s", "most_kept"), [("exact", 3, 6), ("csv", 1, None)])
+def test_a_master_whose_figures_nobody_reads_is_told_seldom_and_forgets_seconds(
+    target: Target, tmp_path: Path, collector: str, report_s: float, most_kept: int | None
+) -> None:
+    """Locust's own rhythm is three seconds; of the ten of this test it would keep all."""
+    swarm = Swarm(tmp_path, target, script=TELLING, collector=collector, run_time_s=10)
+    try:
+        swarm.join_all()
+        assert swarm.master.end() == 0
+        lines = [line.split() for line in swarm.master.log().splitlines()]
+    finally:
+        swarm.close()
+    for index in swarm.workers:
+        told = [float(line[2]) for line in lines if line[:2] == ["REPORT", f"worker-{index}.1"]]
+        assert median(then - now for now, then in pairwise(told)) == pytest.approx(report_s, abs=0.5)
+    (kept,) = (int(line[1]) for line in lines if line[:1] == ["KEPT"])
+    assert kept >= 10 if most_kept is None else 1 <= kept <= most_kept
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------

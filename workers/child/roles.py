@@ -24,7 +24,8 @@ MOST_STRANGERS = 20
 Tell = Callable[..., None]
 LOCUST_RUNNERS: Any = locust.runners
 REPORT_SECONDS = 1.0
-"""Locust's own files of the master get nothing for three seconds, and then all of it."""
+"""Where seconds are read from Locust's own files of the master: they get nothing for three seconds otherwise, and then
+all of it. A report costs the master as much for one request of a name as for a hundred."""
 LOCUST: Any = locust.env
 """Makes runners of the classes that it finds in its own module."""
 
@@ -49,6 +50,8 @@ def of(config: dict[str, Any], tell: Tell, identity: Identity | None) -> Role:
     if swarm["role"] == "master":
         return MasterRole(swarm, Path(config["orders"]), tell)
     assert identity is not None
+    if config["collector"] != "exact":
+        LOCUST_RUNNERS.WORKER_REPORT_INTERVAL = REPORT_SECONDS
     return WorkerRole(swarm, tell, identity)
 
 
@@ -87,7 +90,6 @@ class WorkerRole:
 
     def __init__(self, swarm: dict[str, Any], tell: Tell, identity: Identity) -> None:
         self._identity = identity
-        LOCUST_RUNNERS.WORKER_REPORT_INTERVAL = REPORT_SECONDS
         link.install(link.Keys(**swarm["keys"]), ports=None, on_stranger=lambda address: None)
         Worker.name = name_of(swarm["index"], swarm["start"])
         Worker.tell = staticmethod(tell)

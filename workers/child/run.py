@@ -79,13 +79,20 @@ class Run:
             plain = Stage(self.run_time_s, options.num_users, options.spawn_rate)
             course = Course(self.stages or [plain], slopes=bool(self.stages))
             self.driver = Driver(environment, course, self.report_steered, is_master=not self.role.has_users)
-        if self.role.has_users and self.config.get("collector") == "exact":
-            self.collector = exact.start(self.config, environment, self.events)
+        if self.config.get("collector") == "exact":
+            self.count(environment)
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self.on_signal)
         names = [user_class.__name__ for user_class in environment.user_classes]
         self.events.write("ready", locust=locust.__version__, user_classes=names, own_shape=self.own_shape)
         self.role.await_others(environment.runner)
+
+    def count(self, environment: Any) -> None:
+        """A master has nothing to count, and keeps what workers report no longer than they would."""
+        if self.role.has_users:
+            self.collector = exact.start(self.config, environment, self.events)
+        else:
+            gevent.spawn(trim.Trim(environment.stats).run)
 
     def on_test_start(self, **_: object) -> None:
         if self.started is not None:
