@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from workers import command, launch, sandbox
 from workers.collector import DRAIN_SECONDS, Collector, Source
@@ -137,7 +138,7 @@ class Supervision:
         launch.prepare(spec, folder, open_data)
         if source is None:
             source = _own_source(spec, folder, clock, lambda: now() + spec.clock_offset_s)
-        self.collector = Collector(source, folder, self.spool, clock, self.swarm.word)
+        self.collector = Collector(source, folder, self.spool, clock, self.hear)
         self.identity = IdentitySource(folder, identity or Reader(now() - CLOCK_SECONDS), clock, now)
         self.process = self.start(kept)
         self.began = self.steered_at = clock()
@@ -184,6 +185,11 @@ class Supervision:
         self.identity.read()
         if (summary := self.identity.summary_when_due()) is not None:
             self.spool.identity(summary)
+
+    def hear(self, kind: str, said: Mapping[str, Any]) -> None:
+        """Of other processes of the run, for which it may have to wait: what follows from it is asked for now."""
+        self.swarm.word(kind, said)
+        self.orders_at = self.clock()
 
     def obey(self) -> None:
         if self.clock() < self.orders_at:

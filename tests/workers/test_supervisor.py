@@ -9,17 +9,22 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import zmq
 
-from tests.workers.conftest import LOCUSTFILE, Memory, Ran, Runs, Target, carry_out
+from tests.workers.conftest import LOCUSTFILE, Memory, Orders, Ran, Runs, Target, carry_out
+from workers.command import RunFolder
 from workers.samples import OTHER, Tick
-from workers.spec import Stage, Steering
-from workers.supervisor import Order, Patience, Reason
+from workers.spec import Block, Keys, MasterPart, RunSpec, Stage, Steering
+from workers.supervisor import Order, Patience, Reason, Supervision
+from workers.swarm import NoSwarm, Wish
 
 pytestmark = pytest.mark.engine
 
@@ -519,6 +524,33 @@ place.unlink(missing_ok=True)
     ran = run(block + LOCUSTFILE, control=Changing())
     assert ran.outcome.reason is Reason.RUN_TIME_OVER
     assert "not_steered" in ran.outcome.warnings
+
+
+class Heard(NoSwarm):
+    """Notes what it is told, and when it is asked."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def word(self, kind: str, said: Mapping[str, Any]) -> None:
+        self.told.append(kind)
+
+    def look(self) -> Wish:
+        self.told.append("look")
+        return Wish()
+
+
+def test_a_master_that_listens_does_not_wait_until_somebody_looks(tmp_path: Path) -> None:
+    keys = Keys(*(key.decode() for _ in range(2) for key in zmq.curve_keypair()))
+    part = MasterPart(keys, "127.0.0.1", (Block(0, 0, 1),))
+    spec = RunSpec("listening", LOCUSTFILE, users=1, spawn_rate=1, run_time_s=5, part=part)
+    heard, sink, deadline = Heard(), Memory(), time.monotonic() + 30
+    supervision = Supervision(spec, RunFolder(tmp_path / "run"), sink, Orders(sink), swarm=heard, clock=lambda: 0.0)
+    with closing(supervision):
+        while "listening" not in heard.told:
+            assert supervision.step() and time.monotonic() < deadline, sink.lines
+            time.sleep(0.02)
+    assert heard.told == ["look", "listening", "look"]  # for the clock no time has passed
 
 
 def test_nothing_is_started_for_a_load_beyond_the_limits(run: Runs) -> None:
