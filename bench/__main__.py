@@ -66,6 +66,7 @@ def main() -> int:
         chosen = parts_of(parser.parse_args().parts)
     except LookupError as unknown:
         parser.error(str(unknown))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` has us ignore it, and the portal with us
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("stopped"))  # tidy up, as after Ctrl-C
     figures: list[Figure] = []
@@ -80,7 +81,9 @@ def main() -> int:
         for name in chosen:
             say(name)
             try:
-                figures += PARTS[name](place)
+                found = PARTS[name](place)
+                say("\n" + table(found))  # whatever becomes of the parts after it
+                figures += found
             except Exception:
                 traceback.print_exc()
                 broken.append(name)
