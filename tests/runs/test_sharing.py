@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.runs.makers import held, row_of, shared
 from workers.spec import Steering
 
 pytestmark = pytest.mark.django_db
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ def test_what_a_dead_owner_had_is_somebody_elses(share: Share, lease: Lease) -> 
 
 
 @pytest.mark.parametrize(
-    "fields", [{"starts": 0}, {"ended_at": db_now()}, {"state": WorkerState.WANTED}, {"host": None}]
+    "fields", [{"starts": 0}, {"ended_at": LONG_AGO}, {"state": WorkerState.WANTED}, {"host": None}]
 )
 def test_what_nobody_has_in_hand_is_not_seized(share: Share, lease: Lease, fields: dict[str, Any]) -> None:
     RunWorker.objects.update(**fields)
