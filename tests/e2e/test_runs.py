@@ -81,6 +81,7 @@ def test_it_shows_failures_with_first_and_last_seen(stack: Stack, target: Target
     assert run["totals"]["failures"] == sum(row["occurrences"] for row in failures.values())
 
 
+@pytest.mark.same_on_any_database("it is about the collector")
 def test_it_shows_a_target_that_hangs_as_seconds_without_requests(stack: Stack, target: Target) -> None:
     run_id = stack.start(stack.scenario(scripts.SHOP, host=target.url, users=4, run_time="14s"))
     stack.reached(run_id, {"running"}, 20)
@@ -106,12 +107,14 @@ def test_it_names_file_and_line_of_a_script_that_cannot_be_imported(stack: Stack
     assert "Traceback" in run["diagnosis"]["traceback"]
 
 
+@pytest.mark.same_on_any_database("it is about the script")
 def test_it_says_that_a_script_has_no_user(stack: Stack) -> None:
     run = stack.over(stack.start(stack.scenario(scripts.NO_USER)))
     assert (run["state"], run["reason"]) == ("failed", "locustfile_error")
     assert run["diagnosis"]["code"] == "no_user_class"
 
 
+@pytest.mark.same_on_any_database("it is about the script")
 def test_it_keeps_what_the_script_raised_in_a_task(stack: Stack, target: Target) -> None:
     run_id = stack.start(stack.scenario(scripts.RAISES_IN_TASK, host=target.url))
     run = stack.over(run_id)
@@ -121,6 +124,7 @@ def test_it_keeps_what_the_script_raised_in_a_task(stack: Stack, target: Target)
     assert run["state"] == "finished"
 
 
+@pytest.mark.same_on_any_database("it is about the process")
 def test_it_ends_a_script_that_will_not_stop(stack: Stack, target: Target) -> None:
     run_id = stack.start(stack.scenario(scripts.NEVER_STOPS, host=target.url, run_time="10m"))
     stack.reached(run_id, {"running"}, 20)
@@ -156,6 +160,7 @@ def test_it_follows_three_hundred_endpoints(stack: Stack, target: Target) -> Non
     assert run["reconciliation"]["difference"] == 0 and run["reconciliation"]["endpoints"] == []
 
 
+@pytest.mark.same_on_any_database("it is about the plan")
 def test_it_plays_stages(stack: Stack, target: Target) -> None:
     stages = [
         {"duration": "3s", "users": 2, "spawn_rate": 10},

@@ -83,6 +83,7 @@ def test_a_running_test_is_changed_paused_resumed_and_shortened(stack: Stack, ta
     assert (refused.status, refused.json["code"]) == (409, "run_over")
 
 
+@pytest.mark.same_on_any_database("it is about the plan")
 def test_a_run_is_extended_beyond_its_stages_and_their_last_users_stay(stack: Stack, target: Target) -> None:
     stages = [{"duration": "4s", "users": 5, "spawn_rate": 10}, {"duration": "4s", "users": 2, "spawn_rate": 10}]
     run_id = stack.start(stack.scenario(scripts.SHOP, host=target.url, stages=stages, run_time="8s"))
@@ -97,6 +98,7 @@ def test_a_run_is_extended_beyond_its_stages_and_their_last_users_stay(stack: St
     assert over["totals"]["requests"] == sum(row["requests"] for row in target.counts().values())
 
 
+@pytest.mark.same_on_any_database("it is about the plan")
 def test_a_shape_of_the_script_is_left_alone_but_for_its_end(stack: Stack, target: Target) -> None:
     run_id = stack.start(stack.scenario(SHAPED, host=target.url, run_time="5m"))
     users_reached(stack, run_id, 2, 30)
