@@ -143,7 +143,8 @@ class Owner:
         counts = self.spec.collector == "exact"
         pieces = logs.pieces_of(self.run.workers)
         recorder = WorkerRecorder.following(row, self.share, source.error, self._note, log_pieces=pieces)
-        reader = self.readers.setdefault(index, _reader(row, self.run.workers))
+        if index not in self.readers:
+            self.readers[index] = _reader(row, self.run.workers)
         spec = replace(
             self.spec,
             counters=str(self.counters),
@@ -159,7 +160,7 @@ class Owner:
                 patience=PATIENCE,
                 source=source if counts else Silent(),
                 swarm=Ears(self.share, self.control, index),
-                identity=reader,
+                identity=self.readers[index],
                 open_data=services.open_data(self.run),
                 kept=(self.grip,),
             )
