@@ -34,9 +34,11 @@ def let_elders_go_first(run: Run, pool: WorkerPool, now: datetime) -> None:
     """Raises AfterOthers when an older run has waited for long, and would have room if nobody else had any."""
     waiting = Run.objects.filter(pool=pool, state=State.QUEUED, pk__lt=run.pk).exclude(waits_for="")
     old = waiting.filter(created_at__lt=now - timedelta(seconds=FAIR_SECONDS)).order_by("pk")
-    for elder in old.select_related("scenario", "project")[:ELDERS_LOOKED_AT]:
+    elders = list(old.select_related("scenario", "project")[:ELDERS_LOOKED_AT])
+    rooms = leases.rooms_of_all(pool) if elders else []
+    for elder in elders:
         try:
-            seats(leases.rooms_of_all(pool), workers=elder.workers, users=elder.users)
+            seats(rooms, workers=elder.workers, users=elder.users)
         except NoRoom:
             continue
         raise AfterOthers(elder)
