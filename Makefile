@@ -4,13 +4,17 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
-PIP_INSTALL := $(UV) pip install --quiet --python $(PYTHON) -r pyproject.toml -c requirements.lock
+PIP_INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(PYTHON) -r pyproject.toml -c requirements.lock
 NPM_CI := ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 # The first version that reads our package-lock.json.
 NPM_MAJOR := 8
 PYTEST := $(PYTHON) -m pytest --numprocesses=auto --dist=loadgroup
 # The environment of the person at the keyboard, or a .env, must not lead the suite to a real database or Redis.
 NOWHERE := DATABASE_URL=sqlite:///never-opened.sqlite3 REDIS_URL=redis://127.0.0.1:1/0
+
+# Without bytecode each process compiles all that it imports, and a Locust in its sandbox may not keep any.
+unexport PYTHONDONTWRITEBYTECODE
+COMPILE := $(PYTHON) -m compileall -q apps portal workers || true
 
 # Certificates as the machine trusts them: a company's proxy may sign with its own. pip does so by itself.
 ifneq ($(wildcard /etc/ssl/certs/*),)
@@ -74,7 +78,10 @@ bench: dev
 	$(PYTHON) -m bench $(ARGS)
 
 install: $(VENV)/.installed node_modules/.installed
+	@$(COMPILE)
+
 dev: $(VENV)/.installed-dev node_modules/.installed
+	@$(COMPILE)
 
 lock: $(VENV)/.uv
 	$(UV) pip compile pyproject.toml --quiet --output-file requirements.lock --universal --python-version 3.11 \

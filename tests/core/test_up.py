@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +155,14 @@ def test_it_becomes_ready_says_how_to_log_in_and_keeps_its_data(tmp_path: Path) 
             time.sleep(0.1)
 
 
-@pytest.mark.engine
-@pytest.mark.skipif(
+made = pytest.mark.skipif(
     not (BASE_DIR / ".venv" / ".installed").exists() or shutil.which("make") is None,
     reason="make has not installed this checkout",
 )
+
+
+@pytest.mark.engine
+@made
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_make_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
     with portal(["make", "up"], tmp_path / "state", free_port()) as started:
@@ -169,3 +173,15 @@ def test_a_signal_to_make_stops_everything(tmp_path: Path, number: signal.Signal
         started.process.wait(STOP_SECONDS)
         assert started.left() == []
         assert "Stopping." in started.text()
+
+
+@made
+def test_make_leaves_bytecode_of_what_a_locust_imports() -> None:
+    """It may keep none in its sandbox, and would compile a thousand modules at each start."""
+    packages = [find_spec(name).origin for name in ("gevent", "locust", "zmq")]  # type: ignore[union-attr]
+    ours = [str(BASE_DIR / "workers" / "child" / name) for name in ("run.py", "swarm/master.py")]
+    for module in ours:
+        Path(cache_from_source(module)).unlink(missing_ok=True)
+    make = ["make", "--directory", str(BASE_DIR), "dev"]
+    subprocess.run(make, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, check=True, timeout=60)
+    assert [module for module in (*ours, *packages) if not Path(cache_from_source(module or "")).exists()] == []
