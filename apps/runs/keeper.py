@@ -50,6 +50,7 @@ class Keeper:
         now = db_now()
         self._look(now)
         ring_waiting(now)
+        placing.note_unheard(now)
         # After an outage of the database, runners get the length of a lease to renew before anyone judges them.
         if self.seen_since is not None and now - self.seen_since >= timedelta(seconds=LEASE_SECONDS):
             requeue_claimed(now)

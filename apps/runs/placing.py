@@ -26,6 +26,8 @@ QUARANTINE_SECONDS = 90
 """A worker that nobody hears of may be alive, and ends by itself after a minute without its master."""
 LABEL_CHARS = 300
 WAITS_FOR_CHARS = 500
+UNHEARD_AT_ONCE = 200
+"""So many of a pool are looked at in a round of the keeper; each is a transaction of its own."""
 
 
 class Elsewhere(Exception):
@@ -83,6 +85,23 @@ def choose(rooms: Sequence[Room], *, workers: int, users: int, host_id: UUID) ->
         return seats([room for room in rooms if room.host_id == host_id], workers=1, users=users)
     except NoRoom:
         return seats(rooms, workers=1, users=users)  # on another host; or what is short is so in the whole pool
+
+
+def note_unheard(now: datetime) -> None:
+    """Where all slots are taken no runner listens to the bell: say what those runs wait for, or end them.
+
+    Not where no host is at work: such a run waits for one, whatever its scenario says.
+    """
+    waiting = Run.objects.filter(state=State.QUEUED)
+    for pool in WorkerPool.objects.filter(pk__in=waiting.values("pool_id")):
+        rooms = leases.rooms(pool, taken(pool), now)
+        if not rooms or any(room.slots for room in rooms):
+            continue
+        for run in waiting.filter(pool=pool).only("workers", "users").order_by("id")[:UNHEARD_AT_ONCE]:
+            try:
+                seats(rooms, workers=run.workers, users=run.users)
+            except NoRoom as error:
+                _note_full(run.pk, error)
 
 
 def _note_full(run_id: UUID, error: NoRoom | AfterOthers) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core.clock import db_now
 from apps.core.models import IdempotencyKey, LeaderLease
-from apps.pools.models import IdLease, IdRange
+from apps.pools.models import IdLease, IdRange, Standing, WorkerHost
 from apps.runs import keeper as chores
 from apps.runs import placing, tiers
 from apps.runs.keeper import Keeper
@@ -22,6 +22,7 @@ from apps.runs.management.commands.keeper import keep
 from apps.runs.models import Run, SampleBlock
 from apps.runs.retention import Retention
 from apps.runs.states import State, WorkerState
+from apps.scenarios.models import WhenFull
 from tests.factories import HostFactory, PoolFactory, RunFactory
 from tests.runs.makers import held, row_of, seconds
 
@@ -247,3 +248,42 @@ def test_it_survives_a_database_that_is_away() -> None:
     keeper = Failing()
     run_command(keeper, f"me.{os.getpid()}", 2)
     assert (keeper.done, keeper.lost) == (2, 2)
+
+
+# --- a full pool --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full() -> WorkerHost:
+    """A host whose only slot is taken: its runner does not listen to the pool's bell."""
+    host: WorkerHost = HostFactory.create(pool=PoolFactory.create(name="lab"), slots=1)
+    assert placing.take(RunFactory.create(pool=host.pool).pk, runner="r", host=host) is not None
+    Run.objects.update(lease_until=db_now() + timedelta(hours=1))
+    return host
+
+
+def test_it_says_what_a_run_waits_for_in_a_full_pool(watching: Keeper, full: WorkerHost) -> None:
+    run = RunFactory.create(pool=full.pool)
+    watching.round()
+    run.refresh_from_db()
+    assert (run.state, run.waits_for) == (State.QUEUED, "It needs 1 slot; pool lab has 0 free on active hosts.")
+
+
+def test_it_refuses_a_run_that_is_not_to_wait_in_a_full_pool(watching: Keeper, full: WorkerHost) -> None:
+    run = RunFactory.create(pool=full.pool, when_full=WhenFull.REFUSE)
+    watching.round()
+    run.refresh_from_db()
+    assert (run.state, run.reason) == (State.FAILED, "no_room")
+    assert run.diagnosis["message"] == "It needs 1 slot; pool lab has 0 free on active hosts."
+
+
+@pytest.mark.parametrize("change", [{"slots": 2}, {"standing": Standing.DRAINING}, {"is_silent": True}])
+def test_it_leaves_to_runners_what_they_can_judge(
+    watching: Keeper, full: WorkerHost, change: dict[str, object]
+) -> None:
+    """One that has a free slot hears the bell; and where none is at work, a run waits for one."""
+    WorkerHost.objects.filter(pk=full.pk).update(**change)
+    run = RunFactory.create(pool=full.pool, when_full=WhenFull.REFUSE)
+    watching.round()
+    run.refresh_from_db()
+    assert (run.state, run.waits_for) == (State.QUEUED, "")
