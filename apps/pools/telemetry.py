@@ -28,6 +28,7 @@ MOST_ADDRESSES = 16
 LOOPBACK = "lo"
 INTERFACES = Path("/sys/class/net")
 LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+ROUTES = Path("/proc/net/route")
 
 T = TypeVar("T")
 
@@ -199,12 +200,24 @@ def local_ports(file: Path = LOCAL_PORTS) -> int:
     return max(0, last - first + 1)
 
 
-def addresses() -> list[str]:
-    """IPv4 before IPv6; none that only this machine or this link knows."""
+def addresses(routes: Path = ROUTES) -> list[str]:
+    """IPv4 before IPv6, and first of the interface that leads out: bridges of containers have the same address on each
+    machine, and those that are down none that anybody reaches. None that only this machine or this link knows."""
     families = (socket.AF_INET, socket.AF_INET6)
-    known = [(entry.family, entry.address) for found in psutil.net_if_addrs().values() for entry in found]
-    reachable = [(families.index(family), address) for family, address in known if family in families]
-    return [address for _, address in sorted(reachable) if not _is_own(address)][:MOST_ADDRESSES]
+    ways_out, states = _or_none(partial(_ways_out, routes)) or set(), psutil.net_if_stats()
+    known = [
+        (families.index(entry.family), name not in ways_out, name in states and not states[name].isup, entry.address)
+        for name, found in psutil.net_if_addrs().items()
+        for entry in found
+        if entry.family in families and not _is_own(entry.address)
+    ]
+    return [address for *_, address in sorted(known)][:MOST_ADDRESSES]
+
+
+def _ways_out(routes: Path) -> set[str]:
+    """Interfaces with a default route. Raises OSError."""
+    rows = (line.split() for line in routes.read_text().splitlines()[1:])
+    return {row[0] for row in rows if len(row) > 1 and row[1] == "00000000"}
 
 
 def _is_own(address: str) -> bool:

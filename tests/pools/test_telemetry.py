@@ -7,6 +7,7 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
@@ -126,17 +127,29 @@ def test_addresses_are_those_that_others_can_use(monkeypatch: pytest.MonkeyPatch
         "eth1": [Entry(v4, "169.254.1.1")] + [Entry(v4, f"10.1.0.{number}") for number in range(50)],
     }
     monkeypatch.setattr("psutil.net_if_addrs", lambda: found)
-    known = addresses()
+    known = addresses(Path("/nowhere"))
     assert known[0] == "10.0.0.7" and len(known) == 16
     del found["eth1"]
-    assert addresses() == ["10.0.0.7", "2001:db8::7"]
+    assert addresses(Path("/nowhere")) == ["10.0.0.7", "2001:db8::7"]
+
+
+def test_the_first_address_is_of_the_interface_that_leads_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Docker's bridges have the same addresses on every machine."""
+    addresses_of = {"br-1": "10.0.0.1", "docker0": "172.17.0.1", "eth0": "192.0.2.2", "wg0": "172.16.0.1"}
+    found = {name: [SimpleNamespace(family=socket.AF_INET, address=one)] for name, one in addresses_of.items()}
+    states = {name: SimpleNamespace(isup=name != "br-1") for name in found}
+    monkeypatch.setattr("psutil.net_if_addrs", lambda: found)
+    monkeypatch.setattr("psutil.net_if_stats", lambda: states)
+    routes = tmp_path / "route"
+    routes.write_text("Iface Destination Gateway\neth0 00000000 010200C0\ndocker0 000011AC 00000000\n")
+    assert addresses(routes) == ["192.0.2.2", "172.16.0.1", "172.17.0.1", "10.0.0.1"]
 
 
 def test_a_machine_that_does_not_say_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **options: Any) -> Any:
         raise PermissionError("no")
 
-    for name in ("psutil.net_if_addrs", "psutil.net_io_counters", "shutil.disk_usage"):
+    for name in ("psutil.net_if_addrs", "psutil.net_if_stats", "psutil.net_io_counters", "shutil.disk_usage"):
         monkeypatch.setattr(name, fail)
     monkeypatch.setattr(telemetry, "local_ports", fail)
     load = Gauge(tmp_path).read()
