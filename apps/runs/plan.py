@@ -17,7 +17,7 @@ from apps.pools.models import RUNNER_SILENT_SECONDS, Runner, Standing, WorkerHos
 from apps.runs import placing, planning, waiting
 from apps.runs.models import Run
 from apps.runs.states import State
-from apps.scenarios import data_supply
+from apps.scenarios import data_supply, placement
 from apps.scenarios.load import sentences
 from apps.scenarios.models import WhenFull
 from workers.launch import RUN_LIMITS
@@ -50,7 +50,7 @@ class Plan:
     hosts: tuple[planning.PlannedHost, ...]
     """Empty when there is no room."""
     shortage: str
-    """Why there is none."""
+    """Why there is none, of a pool that has it at other times."""
     shortfalls: list[str]
     refusals: list[str]
     """Why it would not even be queued."""
@@ -79,15 +79,19 @@ def plan_for(wish: Wish) -> Plan:
     used = placing.taken(pool)
     rooms = leases.rooms(pool, used, db_now())
     hosts, shortage = _hosts(wish, rooms, used)
+    never = placement.check_ids(pool, users=users)
     return Plan(
         wish=wish,
         slots=_slots(pool),
         free=sum(room.slots for room in rooms),
         waiting=Run.objects.filter(pool=pool, state=State.QUEUED).count(),
         hosts=hosts,
-        shortage=shortage,
+        shortage="" if never else shortage,
         shortfalls=[*planning.shortfalls(hosts, advice=advice), *_told(data_supply.shortfalls(wish.data, users=users))],
-        refusals=_told(data_supply.check(wish.data, workers=wish.workers, users=users)),
+        refusals=[
+            *_told(never),
+            *_told(data_supply.check(wish.data, workers=wish.workers, users=users)),
+        ],
         is_anywhere=wish.workers == 1 and len(rooms) > 1,
     )
 

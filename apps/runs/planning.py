@@ -67,6 +67,11 @@ class PlannedWorker:
     last: str
     bar: Bar
 
+    @property
+    def number(self) -> int:
+        """What people call it: they count from 1."""
+        return self.index + 1
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedHost:

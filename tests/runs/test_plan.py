@@ -94,6 +94,14 @@ def test_without_room_it_says_why_and_what_then(lab: WorkerPool, when_full: str,
     assert found.shortage.startswith("It needs 7 slots; pool lab has 6 free on active hosts.")
 
 
+def test_more_users_than_the_pool_has_ids_are_said_before_the_start(
+    tess_client: Client, version: ScenarioVersion, lab: WorkerPool
+) -> None:
+    html = fragment(tess_client, version, users="5000")
+    assert "5000 users need as many IDs; the pool lab has 1000." in html and "it would be refused" in html
+    assert "wait its turn" not in html
+
+
 # --- data files ---------------------------------------------------------------------------------------------------
 
 
@@ -163,9 +171,10 @@ def test_the_fragment_shows_hosts_workers_and_ids(
     tess_client: Client, version: ScenarioVersion, lab: WorkerPool
 ) -> None:
     html = fragment(tess_client, version, request_kb="150", request_every="1")
-    for text in ("node-1", "test_00001 – test_00166", "6 of 6 free", "starts at once", "600 Mbit/s in all"):
+    for text in ("node-1", "test_00001 – test_00166", "6 of 6 free", "starts at once", "600 Mbit/s in all", "worker 3"):
         assert text in html, text
     assert "Ask for 4 workers" in html
+    assert "worker 0" not in html
     assert "<html" not in html
     assert not Run.objects.exists()
 
