@@ -121,6 +121,8 @@ def event(row: RunEvent) -> dict[str, Any]:
     text = row.text if row.kind == "note" or not row.text else gettext(row.text)  # what people wrote stays as it is
     if row.kind == "control":
         text = steering.words(row.data) or text
+    if row.kind == "step" and isinstance(worker := row.data.get("worker"), int):
+        text = gettext("%(step)s of worker %(number)d") % {"step": text, "number": worker + 1}
     return {
         "id": str(row.pk),
         "at": utc(row.at),

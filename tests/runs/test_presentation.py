@@ -84,6 +84,11 @@ def test_a_sentence_of_ours_is_translated_and_a_note_is_not(monkeypatch: pytest.
     assert presentation.event(RunEvent(kind="step", text=""))["text"] == ""
 
 
+def test_a_step_of_a_worker_says_whose_it_is() -> None:
+    event = RunEvent(kind="step", text="First request", data={"step": "first_request", "worker": 1})
+    assert presentation.event(event)["text"] == "First request of worker 2"
+
+
 def test_an_endpoint_is_compared_with_what_locust_counted() -> None:
     compared = {
         name: presentation.endpoint(EndpointFactory.build(totals=totals, locust_requests=locust))["difference"]
