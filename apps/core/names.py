@@ -36,7 +36,8 @@ def clean_slug(slug: str, *, field: str = "slug") -> str:
     if len(slug) > SLUG_CHARS or not SLUG.fullmatch(slug) or is_uuid(slug):
         raise _invalid(
             field,
-            _("A slug is made of small letters, digits and single hyphens, at most %(chars)d.") % {"chars": SLUG_CHARS},
+            _("Use small letters and digits, with single hyphens or underscores between them, at most %(chars)d.")
+            % {"chars": SLUG_CHARS},
         )
     return slug
 

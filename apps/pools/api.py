@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -225,7 +226,7 @@ def _set_format(request: Request, pool: WorkerPool, given: dict[str, Any]) -> Wo
 
 
 def _hosts_of(pool: WorkerPool, refs: list[str] | None) -> list[WorkerHost] | None:
-    """Raises Invalid for one that is not of this pool."""
+    """Raises Invalid for one that is not of this pool, or is named twice."""
     if refs is None:
         return None
     known = {str(key): host for host in pool.hosts.all() for key in (host.name, host.pk)}
@@ -233,7 +234,12 @@ def _hosts_of(pool: WorkerPool, refs: list[str] | None) -> list[WorkerHost] | No
     if missing:
         sentence = _("Host %(host)s is not in pool %(pool)s.") % {"host": missing[0], "pool": pool}
         raise Invalid(sentence, code="other_pool", fields={"hosts": [sentence]})
-    return [known[ref] for ref in refs]
+    chosen = [known[ref] for ref in refs]
+    for host, before in pairwise(sorted(chosen, key=lambda host: host.pk)):
+        if host == before:
+            sentence = _("Host %(host)s is named twice.") % {"host": host}
+            raise Invalid(sentence, code="host_twice", fields={"hosts": [sentence]})
+    return chosen
 
 
 def _teams(refs: Collection[str]) -> list[Team]:

@@ -16,7 +16,7 @@ from apps.pools.ranges import Part
 from apps.teams.actors import Actor
 
 TEXTS = {
-    "name": _("Stands in addresses and commands: small letters, digits and hyphens."),
+    "name": _("Stands in addresses and commands: small letters, digits, and single hyphens between them."),
     "description": _("One line: what it is for, and where its hosts are."),
     "takes_new_hosts": _("Otherwise each has to be approved, or to come with a key."),
     "users_per_worker": _("Advice for plans: so many users a Locust process carries well here."),

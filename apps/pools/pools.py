@@ -103,7 +103,7 @@ def _check_ports(first: int | None, last: int | None) -> None:
         raise _invalid("last_port" if last is None else "first_port", _("Give both ports or none."))
     if not FIRST_PORT <= first <= last <= LAST_PORT:
         limits = {"first": FIRST_PORT, "last": LAST_PORT}
-        raise _invalid("last_port", _("Ports go from %(first)d to %(last)d, and up.") % limits)
+        raise _invalid("last_port", _("Ports go from %(first)d to %(last)d, the first not above the last.") % limits)
 
 
 def _save(pool: WorkerPool, options: Options) -> None:

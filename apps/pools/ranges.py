@@ -150,6 +150,8 @@ def _chosen(pool: WorkerPool, hosts: Iterable[WorkerHost] | None) -> list[Worker
         chosen = [known[host.pk] for host in wanted]
     if not chosen:
         sentence = _("Pool %(pool)s has no hosts that could share the IDs.") % {"pool": pool}
+        if known and hosts is not None:
+            sentence = _("Choose at least one host.")
         raise Conflict(sentence, code="no_hosts", fields={"hosts": [sentence]})
     return chosen
 

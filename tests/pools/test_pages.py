@@ -291,9 +291,17 @@ def test_a_pool_is_made(admin_client: Client, acme: Team, shop: Project) -> None
     ("given", "field", "sentence"),
     [
         ({"name": "new"}, "name", "No pool can be called “new”."),
-        ({"name": "Den"}, "name", "A slug is made of small letters, digits and single hyphens, at most 60."),
+        (
+            {"name": "Den"},
+            "name",
+            "Use small letters and digits, with single hyphens or underscores between them, at most 60.",
+        ),
         ({"first_id": 9, "last_id": 8}, "last_id", "The range ends before it begins: 8 is less than 9."),
-        ({"first_port": 80, "last_port": 90}, "last_port", "Ports go from 1024 to 65535, and up."),
+        (
+            {"first_port": 80, "last_port": 90},
+            "last_port",
+            "Ports go from 1024 to 65535, the first not above the last.",
+        ),
     ],
 )
 def test_a_pool_that_cannot_be_is_not_made(
@@ -453,7 +461,7 @@ def test_a_split_that_was_not_seen_is_shown_first(admin_client: Client, host: Wo
         ({"last": 600}, "last", "The IDs of pool lab are test_00001 to test_00500."),
         ({"last": 3}, "last", "8 slots cannot share 3 IDs."),
         ({"last": ""}, "last", "A range needs a first and a last number."),
-        ({"hosts": []}, "hosts", "Pool lab has no hosts that could share the IDs."),
+        ({"hosts": []}, "hosts", "Choose at least one host."),
     ],
 )
 def test_a_split_that_cannot_be_is_refused_at_its_field(

@@ -89,8 +89,16 @@ def test_it_changes_a_pool(admin_client: Client, lab: WorkerPool) -> None:
     ("given", "field", "sentence"),
     [
         ({"name": "local"}, "name", "This name is taken."),
-        ({"name": "Lab"}, "name", "A slug is made of small letters, digits and single hyphens, at most 60."),
-        ({"first_port": 5600, "last_port": 5557}, "last_port", "Ports go from 1024 to 65535, and up."),
+        (
+            {"name": "Lab"},
+            "name",
+            "Use small letters and digits, with single hyphens or underscores between them, at most 60.",
+        ),
+        (
+            {"first_port": 5600, "last_port": 5557},
+            "last_port",
+            "Ports go from 1024 to 65535, the first not above the last.",
+        ),
         ({"first_id": 9, "last_id": 8}, "last_id", "The range ends before it begins: 8 is less than 9."),
         ({"first_id": 1, "last_id": 100_000}, "last_id", "100000 has more than 5 digits."),
         ({"first_id": 1, "last_id": 90}, "last_id", "test_00001 to test_00100 belong to host a."),

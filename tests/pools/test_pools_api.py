@@ -213,6 +213,15 @@ def test_keys_are_listed_and_revoked(
     assert admin_client.delete(f"{POOLS}local/join-keys/{made['id']}/").status_code == 404
 
 
+def test_a_split_over_a_host_that_is_named_twice_is_refused(admin_client: Client, lab: WorkerPool) -> None:
+    host = factories.HostFactory.create(pool=lab, name="a")
+    given = {"first": 1, "last": 100, "hosts": ["a", str(host.pk)]}
+    answer = admin_client.post(f"{POOLS}lab/split/", given, content_type=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, "host_twice")
+    assert answer.json()["fields"] == {"hosts": ["Host a is named twice."]}
+    assert not IdRange.objects.exists()
+
+
 def test_a_split_is_refused_when_it_is_not_the_preview_any_more(admin_client: Client, lab: WorkerPool) -> None:
     makers.add_host(lab, "a", slots=2)
     given: dict[str, Any] = {"first": 1, "last": 500}
