@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -39,6 +40,35 @@ class Schema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         handler = getattr(self.view, self.method.lower(), None)
         return [IDEMPOTENCY_KEY] if getattr(handler, "is_idempotent", False) else []
+
+
+PATHS = {
+    "pools": "Id or name of the pool.",
+    "hosts": "Id or name of the host.",
+    "projects": "Id or slug of the project.",
+    "scenarios": "Id or slug of the scenario.",
+    "runs": "Id of the run.",
+    "tokens": "Id of the token.",
+}
+"""What stands after the name of a collection, in the address of one of its things."""
+
+
+def explain(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A line for each operation in the list of all, and what its address begins with."""
+    for path, operations in result["paths"].items():
+        named = PATHS.get(path.split("/")[3])
+        for operation in operations.values():
+            operation["summary"] = first_sentence(operation.get("description", ""))
+            for parameter in operation.get("parameters", ()):
+                is_first = path.split("/")[4] == f"{{{parameter['name']}}}"
+                if parameter["in"] == "path" and named and is_first:
+                    parameter.setdefault("description", named)
+    return result
+
+
+def first_sentence(text: str) -> str:
+    """Without its full stop."""
+    return re.split(r"[.:;](?=\s|$)", " ".join(text.split()), maxsplit=1)[0]
 
 
 def add_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

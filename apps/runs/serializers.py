@@ -277,7 +277,7 @@ class WorkerHealthOut(serializers.Serializer[Any]):
 class WorkerOut(serializers.Serializer[Any]):
     """A Locust process of the run that has users."""
 
-    index = serializers.IntegerField()
+    index = serializers.IntegerField(help_text="From 0; people count from 1.")
     host = serializers.CharField()
     runner = serializers.CharField()
     state = serializers.ChoiceField(WorkerState.choices)

@@ -49,6 +49,26 @@ def test_it_says_how_to_log_in_and_what_a_refusal_looks_like(schema: dict[str, A
             assert "default" in operation["responses"]
 
 
+def test_the_list_says_what_each_operation_does(schema: dict[str, Any]) -> None:
+    summaries = [operation["summary"] for found in schema["paths"].values() for operation in found.values()]
+    assert all(0 < len(summary) <= 120 for summary in summaries), max(summaries, key=len)
+    assert schema["paths"]["/api/v1/pools/{ref}/split/"]["post"]["summary"] == (
+        "Split IDs evenly over the slots of hosts, or see what that would give"
+    )
+
+
+def test_it_says_what_an_address_names(schema: dict[str, Any]) -> None:
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == "ref" or (parameter["name"], path.count("{")) == ("id", 1):
+                    assert parameter["description"], path
+
+
+def test_it_says_who_may_ask(schema: dict[str, Any]) -> None:
+    assert "no token may do" in schema["info"]["description"]
+
+
 def test_it_says_where_a_key_is_taken(schema: dict[str, Any]) -> None:
     names = [parameter["name"] for parameter in schema["paths"]["/api/v1/projects/"]["post"]["parameters"]]
     assert names == ["Idempotency-Key"]
