@@ -22,6 +22,7 @@ from apps.core.queue import EXECUTE_RUN, EXECUTE_WORKERS, Ring, host_queue, pool
 from apps.pools import hosts
 from apps.pools import runner as module
 from apps.pools.joining import register
+from apps.pools.management.commands.runner import greeting
 from apps.pools.models import OFFLINE, Runner, Standing, WorkerHost, WorkerPool
 from apps.pools.pulse import RECENT_SAMPLES
 from apps.pools.runner import PENDING_SECONDS, RunnerWorker
@@ -624,3 +625,16 @@ def test_its_hosts_bell_is_heard(worker: Make, runner: Runner, monkeypatch: pyte
 
 def test_the_pool_of_this_machine_takes_new_hosts(pool: WorkerPool, runner: Runner) -> None:
     assert pool.takes_new_hosts and runner.host.standing == Standing.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("standing", "words"),
+    [
+        (Standing.PENDING, "waits until somebody approves it on the page of the pool “lab”"),
+        (Standing.ACTIVE, "takes runs of the pool “lab”, 3 processes at a time"),
+        (Standing.DRAINING, "is draining: it takes nothing until it is activated"),
+    ],
+)
+def test_it_says_at_its_start_what_it_does(standing: Standing, words: str) -> None:
+    host = HostFactory.build(name="a", pool=PoolFactory.build(name="lab"), slots=3, standing=standing)
+    assert greeting(host) == f"the host “a” {words}"

@@ -16,7 +16,7 @@ from apps.core.alive import add_argument, first_sign
 from apps.core.queue import EXECUTE_RUN
 from apps.pools.joining import machine_id, register
 from apps.pools.keys import Refused
-from apps.pools.models import LOCAL
+from apps.pools.models import LOCAL, Standing, WorkerHost
 from apps.pools.runner import RunnerWorker
 
 
@@ -61,9 +61,21 @@ class Command(BaseCommand):
                 self.stderr.write(f"the host “{host}” is in the pool “{runner.host.pool}”; --pool is for new hosts")
             connections.close_all()
             worker = RunnerWorker(runner, stop_on_term=stop_on_term, tidy=tidy, alive=alive)
+            self.stdout.write(greeting(runner.host))
+            self.stdout.flush()
             worker.serve()
         except Refused as error:
             raise CommandError(str(error)) from None
         except redis.RedisError as error:
             raise CommandError(f"Redis does not answer: {error}") from None
         self.stdout.write(f"runner {runner.name} stopped")
+
+
+def greeting(host: WorkerHost) -> str:
+    """What its people see when it starts: for them, silence could mean anything."""
+    match host.standing:
+        case Standing.PENDING:
+            return f"the host “{host.name}” waits until somebody approves it on the page of the pool “{host.pool}”"
+        case Standing.DRAINING:
+            return f"the host “{host.name}” is draining: it takes nothing until it is activated"
+    return f"the host “{host.name}” takes runs of the pool “{host.pool}”, {host.slot_count} processes at a time"
