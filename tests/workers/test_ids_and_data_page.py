@@ -53,12 +53,12 @@ def shop() -> Iterator[Shop]:
     server.server_close()
 
 
-def run(shop: Shop, folder: Path, script: str, *, users: int = 3) -> str:
+def run(shop: Shop, folder: Path, script: str, *, users: int = 3, **env: str) -> str:
     bare = Bare(folder, shop)
     (folder / "locustfile.py").write_text(script)
     (folder / "users.csv").write_text(USERS)
     options = ["--exit-code-on-error", "0"]
-    return said(bare.start(*bare.load(users), *options, ID_PREFIX="test_", ID_WIDTH="5"))
+    return said(bare.start(*bare.load(users), *options, ID_PREFIX="test_", ID_WIDTH="5", **env))
 
 
 @pytest.mark.engine
@@ -86,9 +86,16 @@ def test_each_user_has_a_row_of_a_file(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_the_page_names_all_there_is() -> None:
-    assert len(SCRIPTS) == 3
+    assert len(SCRIPTS) == 4
     for name in (*hatchery.MODES, *hatchery.ENDS, "user_id", "sequence", "data_row"):
         assert f"`{name}" in PAGE or f"import {name}" in PAGE or f"{name}(" in PAGE, name
     source = Path(hatchery.__file__).read_text()
     for variable in set(re.findall(r'"((?:WORKER|ID)_[A-Z]+)"', source)):
         assert f"`{variable}`" in PAGE, variable
+
+
+@pytest.mark.engine
+def test_a_script_that_counts_by_itself_begins_after_its_offset(shop: Shop, tmp_path: Path) -> None:
+    log = run(shop, tmp_path, SCRIPTS[3].replace("constant_pacing(1)", "constant_pacing(0.2)"), WORKER_OFFSET="250")
+    assert {body["meter"] for _, body, _ in shop.posted} == {"test_00251", "test_00252", "test_00253"}
+    assert "Traceback" not in log
