@@ -53,7 +53,6 @@ def pool_detail(request: PageRequest, name: str) -> HttpResponse:
     context = _pool_context(request, pool, viewer)
     if request.GET.get("part") != LIVE:
         context["people"] = overview.people(pool, viewer)
-        context["keys"] = overview.open_keys(pool) if viewer.is_admin else []
     return _render(request, "pools/detail", context)
 
 
@@ -75,6 +74,7 @@ def _pool_context(request: PageRequest, pool: WorkerPool, viewer: Viewer) -> dic
         "states": [(state, overview.state_word(state)) for state in [*Standing.values, OFFLINE]],
         "labels": sorted({label for host in hosts for label in overview.labels_of(host)}),
         "viewer": viewer,
+        "keys": overview.open_keys(pool) if viewer.is_admin else [],
     }
 
 

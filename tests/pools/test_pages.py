@@ -236,7 +236,8 @@ def test_what_is_left_out_of_a_row_does_not_depend_on_its_load(
         host.recent, host.last_seen_at = makers.recent(3), timezone.now() - timedelta(minutes=1)
         host.report = makers.report(host, 4, clock_offset_ms=-5000, open_files_hard=12, addresses=["1.2.3.4"])
         host.save()
-        sent = set(re.findall(r'data-live="(\w+)"', client.get(url).content.decode().partition("<tbody")[2]))
+        rows = client.get(url).content.decode().partition("<tbody")[2].partition("</tbody")[0]
+        sent = set(re.findall(r'data-live="(\w+)"', rows))
         assert sent == {"seen", "cpu", "memory", "network", "clock"}
         before_, after = cells_of(before), cells_of(client.get(LAB).content.decode())
         assert before_.keys() == after.keys() and len(before_) >= 10
@@ -513,6 +514,17 @@ def test_keys_are_listed_with_what_became_of_them(admin_client: Client, vic_clie
     for row in made.values():
         assert row.digest not in page.content.decode() + shown_here
     assert "Open join keys" not in shown(vic_client, LAB)
+
+
+def test_a_key_leaves_the_page_when_a_host_came_with_it(
+    admin_client: Client, vic_client: Client, lab: WorkerPool
+) -> None:
+    admin_client.post(f"{LAB}join/", {"host_name": "b"})
+    assert "Open join keys" in shown(admin_client, f"{LAB}?part=live")
+    assert 'data-live="keys"' not in shown(vic_client, f"{LAB}?part=live")
+    JoinKey.objects.update(used_at=timezone.now())
+    live = shown(admin_client, f"{LAB}?part=live")
+    assert 'data-live="keys"' in live and "Open join keys" not in live
 
 
 def test_a_key_is_revoked_after_a_question(admin_client: Client, lab: WorkerPool) -> None:
