@@ -66,6 +66,25 @@ def test_they_fit_every_screen(page: Page, tmp_path: Path, theme: str) -> None:
             assert not overflowing(page), f"{name} at {width}"
 
 
+OVERLAPPING = """() => [...document.querySelectorAll(".hosts .figure")].filter((figure) => {
+  const text = document.createRange();
+  text.selectNodeContents(figure.querySelector("b"));
+  const [a, b] = [text.getBoundingClientRect(), figure.querySelector("svg").getBoundingClientRect()];
+  return a.right > b.left && a.left < b.right && a.bottom > b.top + 1 && a.top < b.bottom - 1;
+}).length"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_figure_and_its_course_do_not_overlap(page: Page, width: int) -> None:
+    host = WorkerHost.objects.get(name="loadgen-02")
+    host.report |= {"received_mbit": 0.0031, "sent_mbit": 0.0028}
+    host.save()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/pools/berlin/")
+    assert page.locator(".hosts .figure svg").count() > 20
+    assert page.evaluate(OVERLAPPING) == 0
+
+
 def test_a_range_that_overlaps_is_refused_at_its_field_with_its_owner(page: Page) -> None:
     page.goto("/pools/berlin/hosts/loadgen-39/")
     page.fill("[name=first]", "400")
