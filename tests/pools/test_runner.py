@@ -538,9 +538,11 @@ def test_it_takes_the_place_of_a_killed_one_with_its_number(worker: Make) -> Non
 @pytest.mark.usefixtures("no_redis")
 def test_the_command_says_that_redis_is_away(quick: None) -> None:
     with pytest.raises(CommandError, match="Redis does not answer"):
-        call_command("runner", pool="local", host="host")
+        call_command("runner", pool="local", host="new-here")
+    assert not WorkerHost.objects.filter(name="new-here").exists()
 
 
+@pytest.mark.usefixtures("redis_url")
 def test_the_command_says_why_a_host_is_refused(quick: None) -> None:
     with pytest.raises(CommandError, match="nowhere"):
         call_command("runner", pool="nowhere")

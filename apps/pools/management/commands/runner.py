@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from apps.core.alive import add_argument, first_sign
-from apps.core.queue import EXECUTE_RUN
+from apps.core.queue import EXECUTE_RUN, connect_impatiently
 from apps.pools.joining import machine_id, register
 from apps.pools.keys import Refused
 from apps.pools.models import LOCAL, Standing, WorkerHost
@@ -56,6 +56,7 @@ class Command(BaseCommand):
             jobs.tidy(runner.host_id, held)
 
         try:
+            connect_impatiently().ping()  # before anything is known of a host that could not take work
             runner = register(pool, host, name or f"{host}-1", machine_id(), join)
             if runner.host.pool.name != pool:
                 self.stderr.write(f"the host “{host}” is in the pool “{runner.host.pool}”; --pool is for new hosts")
