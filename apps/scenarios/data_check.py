@@ -197,7 +197,7 @@ def _refuse_number(record: Record) -> None:
 
 
 def _refuse_width(record: Record, width: int) -> NoReturn:
-    sentence = _("Line %(line)d has %(cells)d cells, and the header has %(width)d.")
+    sentence = _("Line %(line)d has another number of cells than the header: %(cells)d instead of %(width)d.")
     _refuse("file", "bad_row", sentence % {"line": record.line, "cells": len(record.cells), "width": width})
 
 

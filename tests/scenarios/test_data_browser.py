@@ -121,7 +121,8 @@ def test_a_refused_file_stays_in_the_form_beside_the_reason(
     page.set_input_files("[name=file]", chosen("users.csv", b"id,name\n1\n"))
     expect(page.locator(".field-error")).to_have_count(0)
     page.get_by_role("button", name="Upload").click()
-    expect(page.locator(".field-error")).to_have_text("Line 2 has 1 cells, and the header has 2.")
+    sentence = "Line 2 has another number of cells than the header: 1 instead of 2."
+    expect(page.locator(".field-error")).to_have_text(sentence)
     expect(page.locator("[name=file]")).to_have_attribute("aria-invalid", "true")
     assert page.locator("[name=file]").evaluate("input => input.files[0].name") == "users.csv"
     look(page, "refused-dark")

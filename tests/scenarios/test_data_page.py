@@ -71,7 +71,7 @@ def test_a_missing_header_is_seen_in_what_is_said(tess_client: Client, url: str)
     [
         ("users.csv", "id\r\n1\r\n".encode("utf-16"), {}, "The file is in UTF-16. Save it as UTF-8."),
         ("users.csv", "id\nJörg\n".encode("latin-1"), {}, "in line 2. Save it as UTF-8."),
-        ("users.csv", b"id,name\n1\n", {}, "Line 2 has 1 cells, and the header has 2."),
+        ("users.csv", b"id,name\n1\n", {}, "Line 2 has another number of cells than the header: 1 instead of 2."),
         ("users.csv", b"", {}, "The file is empty."),
         ("users.csv", TABLE, {"name": "../x"}, "A name is made of letters"),
         ("a.bin", b"\0", {"distribution": "split"}, "can only be shared"),
