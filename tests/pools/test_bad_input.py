@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.core import serializers
 from django.db.models import Model
@@ -24,24 +23,12 @@ from apps.runs import placing
 from apps.runs.models import Run
 from apps.teams.models import AuditEvent
 from tests import factories
-from tests.factories import client_of
 from tests.pools import makers
 
 JSON = "application/json"
 WAYS = ("page", "rest", "admin")
 Ask = Callable[..., str]
 KEPT: tuple[type[Model], ...] = (WorkerPool, WorkerHost, IdRange, IdLease, JoinKey, HostEvent, AuditEvent, Run)
-
-
-@pytest.fixture
-def client(admin: User) -> Client:
-    return client_of(admin)
-
-
-@pytest.fixture
-def lab(db: None) -> WorkerPool:
-    lab: WorkerPool = factories.PoolFactory.create(name="lab", id_prefix="test_", first_id=1, last_id=500)
-    return lab
 
 
 @pytest.fixture
@@ -64,13 +51,16 @@ def everything() -> str:
 
 
 @pytest.fixture
-def refusal(client: Client) -> Ask:
+def refusal(admin_client: Client) -> Ask:
     """Asks for something that must be refused; the answer is all that was said. Nothing may have changed."""
 
     def ask(url: str, given: dict[str, Any], *, method: str = "post") -> str:
         before = everything()
         is_rest = url.startswith("/api/")
-        answer = client.generic(method.upper(), url, _json(given), JSON) if is_rest else client.post(url, given)
+        if is_rest:
+            answer = admin_client.generic(method.upper(), url, _json(given), JSON)
+        else:
+            answer = admin_client.post(url, given)
         assert everything() == before
         if is_rest:
             assert answer.status_code in (400, 409), answer.content

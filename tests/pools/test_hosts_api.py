@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -15,37 +14,11 @@ from apps.pools import serializers
 from apps.pools.models import IdRange, Standing, WorkerHost, WorkerPool
 from apps.runs.models import Run
 from tests import factories
-from tests.factories import client_of
 from tests.pools import makers
 from tests.runs.test_presentation import assert_fits
 
 HOSTS = "/api/v1/hosts/"
 JSON = "application/json"
-
-
-@pytest.fixture
-def admin_client(admin: User) -> Client:
-    return client_of(admin)
-
-
-@pytest.fixture
-def lab(db: None) -> WorkerPool:
-    lab: WorkerPool = factories.PoolFactory.create(name="lab", id_prefix="test_", first_id=1, last_id=500)
-    return lab
-
-
-@pytest.fixture
-def host(lab: WorkerPool) -> WorkerHost:
-    host = makers.add_host(lab, "a")
-    makers.own(host, 1, 200)
-    return host
-
-
-@pytest.fixture
-def run(host: WorkerHost, scenario: Any) -> Run:
-    run: Run = factories.RunFactory.create(scenario=scenario, pool=host.pool)
-    makers.place(run, [host], users=100)
-    return run
 
 
 def test_a_host_says_how_it_does(vic_client: Client, host: WorkerHost, run: Run) -> None:

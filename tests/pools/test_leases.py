@@ -20,11 +20,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 
 
-@pytest.fixture
-def lab() -> WorkerPool:
-    return factories.PoolFactory.create(name="lab", id_prefix="test_", first_id=1, last_id=500)
-
-
 def host_of(pool: WorkerPool, name: str, first: int = 0, last: int = 0, **more: object) -> WorkerHost:
     fields = {"standing": Standing.ACTIVE, "is_silent": False, "slots": 2} | more
     host: WorkerHost = factories.HostFactory.create(pool=pool, name=name, **fields)

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.utils import timezone
@@ -22,35 +21,9 @@ from apps.runs.models import Run
 from apps.runs.states import State
 from apps.teams.models import AuditEvent, Project, Team
 from tests import factories
-from tests.factories import client_of
 from tests.pools import makers
 
 LAB = "/pools/lab/"
-
-
-@pytest.fixture
-def admin_client(admin: User) -> Client:
-    return client_of(admin)
-
-
-@pytest.fixture
-def lab(db: None) -> WorkerPool:
-    lab: WorkerPool = factories.PoolFactory.create(name="lab", id_prefix="test_", first_id=1, last_id=500)
-    return lab
-
-
-@pytest.fixture
-def host(lab: WorkerPool) -> WorkerHost:
-    host = makers.add_host(lab, "a")
-    makers.own(host, 1, 200)
-    return host
-
-
-@pytest.fixture
-def run(host: WorkerHost, scenario: Any) -> Run:
-    run: Run = factories.RunFactory.create(scenario=scenario, pool=host.pool)
-    makers.place(run, [host], users=100)
-    return run
 
 
 def shown(client: Client, url: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -15,20 +14,9 @@ from pytest_django import DjangoAssertNumQueries
 from apps.pools.models import HostEvent, IdLease, IdRange, Standing, WorkerHost, WorkerPool
 from apps.teams.models import AuditEvent, Project, Team
 from tests import factories
-from tests.factories import client_of
 
 POOLS, HOSTS = "/admin/pools/workerpool/", "/admin/pools/workerhost/"
 NO_EVENTS = {"events-TOTAL_FORMS": 0, "events-INITIAL_FORMS": 0}
-
-
-@pytest.fixture
-def admin_client(admin: User) -> Client:
-    return client_of(admin)
-
-
-@pytest.fixture
-def lab(db: None) -> WorkerPool:
-    return factories.PoolFactory.create(name="lab", id_prefix="test_", first_id=1, last_id=500)
 
 
 @pytest.fixture

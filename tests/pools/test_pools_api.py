@@ -16,17 +16,12 @@ from apps.runs.models import Run
 from apps.teams.actors import Actor
 from apps.teams.models import ApiToken, AuditEvent, Project, Team
 from tests import factories
-from tests.factories import bearer, client_of
+from tests.factories import bearer
 from tests.pools import makers
 from tests.runs.test_presentation import assert_fits
 
 POOLS = "/api/v1/pools/"
 JSON = "application/json"
-
-
-@pytest.fixture
-def admin_client(admin: User) -> Client:
-    return client_of(admin)
 
 
 @pytest.fixture

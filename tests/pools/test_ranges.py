@@ -25,12 +25,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lab(db: None) -> WorkerPool:
-    """A pool with the IDs test_00001 to test_00500."""
-    return factories.PoolFactory.create(name="lab", id_prefix="test_", first_id=1, last_id=500)
-
-
-@pytest.fixture
 def a(lab: WorkerPool) -> WorkerHost:
     return factories.HostFactory.create(pool=lab, name="a", slots=1, standing=Standing.ACTIVE)
 
