@@ -16,5 +16,5 @@ urlpatterns = [
     path("v1/", include("apps.scenarios.api_urls")),
     path("v1/", include("apps.pools.api_urls")),
     path("v1/", include("apps.runs.api_urls")),
-    re_path(r"^(?P<path>.*)$", unknown_address, name="unknown"),
+    re_path(r"^(?P<path>[\s\S]*)$", unknown_address, name="unknown"),
 ]

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -71,8 +72,9 @@ def _as_ours(error: Exception) -> Exception:
             return error
 
 
+@csrf_exempt  # else Django refuses a POST before this is asked, with a page about cookies
 def unknown_address(request: HttpRequest, path: str = "") -> JsonResponse:
-    """What the API answers where it has nothing."""
+    """What the API answers where it has nothing, whatever the method."""
     sentence = _("The API has nothing at this address; /api/docs/ lists what it has.")
     if not request.path.endswith("/"):
         sentence = _("The API has nothing at this address. All but those of files end with a slash.")

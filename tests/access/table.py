@@ -118,7 +118,7 @@ ROUTES: dict[str, Route] = {
     # --- REST: the API itself
     "api/docs/": route(get=logged_in),
     "api/v1/schema/": route(get=logged_in),
-    "api/^(?P<path>.*)$": route(
+    "api/^(?P<path>[\\s\\S]*)$": route(
         {"path": "v1/nothing/"}, get=closed, post=closed, put=closed, patch=closed, delete=closed
     ),
     # --- REST: teams

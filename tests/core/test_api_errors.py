@@ -76,10 +76,10 @@ def test_it_refuses_other_content_types(manny_client: Client, content_type: str)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("path", ["", "v1/", "v1/nothing/", "v1/projects", "v2/projects/", "v1/%00/"])
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_it_says_in_json_that_there_is_nothing(client: Client, path: str, method: str) -> None:
-    answer = client.generic(method, f"/api/{path}")
+@pytest.mark.parametrize("path", ["", "v1/", "v1/nothing/", "v1/projects", "v2/projects/", "v1/%00/", "v1/a%0Ab/"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_it_says_in_json_that_there_is_nothing(path: str, method: str) -> None:
+    answer = Client(enforce_csrf_checks=True).generic(method, f"/api/{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert ("end with a slash" in answer.json()["message"]) is bool(path and not path.endswith("/"))
 
