@@ -22,6 +22,8 @@ from apps.core.parsers import TooLarge
 
 WHOLE_BODY = "body"
 """What stands for a field when the body as a whole is wrong."""
+MOST_CHARS = 2_000
+"""Of a sentence: some repeat what was sent, and that may be megabytes."""
 
 
 class CursorPages(CursorPagination):
@@ -90,14 +92,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _body(code: str, message: str, fields: dict[str, list[str]]) -> dict[str, Any]:
-    body: dict[str, Any] = {"code": code, "message": _encodable(message)}
+    body: dict[str, Any] = {"code": code, "message": _fit(message)}
     if fields:
-        body["fields"] = {_encodable(name): list(map(_encodable, texts)) for name, texts in fields.items()}
+        body["fields"] = {_fit(name): list(map(_fit, texts)) for name, texts in fields.items()}
     return body
 
 
-def _encodable(text: str) -> str:
+def _fit(text: str) -> str:
     """A sentence may repeat what was sent, and JSON can send half of a surrogate pair."""
+    text = text if len(text) <= MOST_CHARS else f"{text[: MOST_CHARS - 1]}…"
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -12,6 +12,9 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
+MAX_DEPTH = 50
+"""Of values in values: a body of ours has four. What is nested a thousand times can be read, and not be repeated."""
+
 
 class TooLarge(APIException):
     """The body is longer than DATA_UPLOAD_MAX_MEMORY_SIZE."""
@@ -34,10 +37,25 @@ class JsonParser(BaseParser):
         if len(data) > limit:
             raise TooLarge
         try:
-            return json.loads(data.decode("utf-8"), parse_constant=_refuse)
+            body = json.loads(data.decode("utf-8"), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise ParseError(_("The body is not valid JSON.")) from error
+        if _is_deep(body):
+            raise ParseError(_("The body is nested too deeply: at most %(limit)d levels.") % {"limit": MAX_DEPTH})
+        return body
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _is_deep(body: Any) -> bool:
+    nested = [body]
+    for _level in range(MAX_DEPTH):
+        values = [value.values() if isinstance(value, dict) else value for value in nested if _has_values(value)]
+        nested = [value for inner in values for value in inner]
+    return any(map(_has_values, nested))
+
+
+def _has_values(value: Any) -> bool:
+    return isinstance(value, (dict, list))

@@ -44,11 +44,25 @@ def test_it_refuses_what_is_not_json(manny_client: Client, body: str | bytes) ->
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
+def test_it_refuses_what_is_nested_beyond_all_use(manny_client: Client) -> None:
+    for depth in (49, 50, 500, *range(850, 1000)):
+        body = '{"name": "new", "scope": ' + "[" * depth + "]" * depth + "}"
+        answer = manny_client.generic("POST", "/api/v1/tokens/", body, content_type="application/json")
+        wanted = "invalid" if depth < 50 else "parse_error"
+        assert (answer.status_code, answer.json()["code"]) == (400, wanted), depth
+
+
 def test_it_can_repeat_what_is_no_text(manny_client: Client) -> None:
     body = {"name": "new", "scope": "\ud800", "\udfff": 1}
     for sent in (body, {**body, "\udfff": None}, {"scope": "\ud800", "name": "new"}):
         answer = manny_client.post("/api/v1/tokens/", sent, "application/json")
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_it_repeats_no_more_than_can_be_read(manny_client: Client) -> None:
+    answer = manny_client.post("/api/v1/tokens/", {"name": "new", "scope": "x" * 1_000_000}, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert len(answer.content) < 5_000 and "x…" in answer.json()["fields"]["scope"][0]
 
 
 @pytest.mark.parametrize("body", ["[]", "[1]", '"text"', "5", "true", "null"])
