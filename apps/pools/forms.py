@@ -111,11 +111,39 @@ def _format(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class LabelsField(forms.CharField):
+    """A mapping, as one `name = text` a line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "class": "mono", "placeholder": "zone = a"})
+
+    def prepare_value(self, value: Any) -> Any:
+        """As lines."""
+        return (
+            "\n".join(f"{name} = {text}" for name, text in sorted(value.items())) if hasattr(value, "items") else value
+        )
+
+    def to_python(self, value: Any) -> Any:
+        """Raises ValidationError for a name that comes twice."""
+        labels: dict[str, str] = {}
+        for line in (super().to_python(value) or "").splitlines():
+            name, _equals, text = line.partition("=")
+            if name.strip() in labels:
+                raise forms.ValidationError(_("There is more than one “%(name)s”."), params={"name": name.strip()})
+            if line.strip():
+                labels[name.strip()] = text.strip()
+        return labels
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compared as lines."""
+        return super().has_changed(self.prepare_value(initial), data)
+
+
 class HostForm(forms.ModelForm):  # type: ignore[type-arg]
     """A host with its range of IDs; both numbers empty: none."""
 
     first = forms.IntegerField(label=_("first ID"), required=False)
     last = forms.IntegerField(label=_("last ID"), required=False)
+    labels = LabelsField(label=_("Labels"), required=False, help_text=_("One a line: name = text."))
 
     class Meta:
         model = WorkerHost
@@ -155,7 +183,7 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _settings(self, data: dict[str, Any]) -> dict[str, Any]:
         given = {name: data[name] for name in ["slots", "max_users", "address", "link_mbit"]}
-        return given | {"labels": data["labels"] or {}}
+        return given | {"labels": data["labels"]}
 
 
 class HostAdminForm(HostForm):

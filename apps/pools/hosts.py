@@ -151,7 +151,10 @@ def _check_number(field: str, number: int | None, most: int) -> None:
 def _check_labels(labels: object) -> None:
     if not isinstance(labels, Mapping) or len(labels) > MAX_LABELS or not all(map(_is_label, labels.items())):
         limits = {"count": MAX_LABELS, "name": LABEL_NAME_CHARS, "text": LABEL_CHARS}
-        sentence = _("A host has at most %(count)d labels: names of 1 to %(name)d, texts of up to %(text)d characters.")
+        sentence = _(
+            "A host has at most %(count)d labels: names of 1 to %(name)d characters without “=”, texts of up to "
+            "%(text)d, no blanks around either."
+        )
         raise _invalid("labels", sentence % limits, "bad_labels")
 
 
@@ -159,8 +162,10 @@ def _is_label(label: tuple[object, object]) -> bool:
     name, text = label
     if not isinstance(name, str) or not isinstance(text, str):
         return False
-    is_short = len(name) <= LABEL_NAME_CHARS and len(text) <= LABEL_CHARS
-    return is_short and bool(name.strip()) and name.isprintable() and text.isprintable()
+    is_short = 0 < len(name) <= LABEL_NAME_CHARS and len(text) <= LABEL_CHARS
+    # Forms have them as lines of `name = text`: what would not come back the same is another label after a visit there.
+    is_line = "=" not in name and (name, text) == (name.strip(), text.strip())
+    return is_short and is_line and name.isprintable() and text.isprintable()
 
 
 def _check_address(address: str) -> None:

@@ -65,39 +65,11 @@ def pickers(form: OptionsForm) -> list[Picker]:
     ]
 
 
-class LabelsField(forms.CharField):
-    """A mapping, as one `name = text` a line."""
-
-    widget = forms.Textarea(attrs={"rows": 3, "class": "mono", "placeholder": "zone = a"})
-
-    def prepare_value(self, value: Any) -> Any:
-        """As lines."""
-        return (
-            "\n".join(f"{name} = {text}" for name, text in sorted(value.items())) if hasattr(value, "items") else value
-        )
-
-    def to_python(self, value: Any) -> Any:
-        """Raises ValidationError for a name that comes twice."""
-        labels: dict[str, str] = {}
-        for line in (super().to_python(value) or "").splitlines():
-            name, _equals, text = line.partition("=")
-            if name.strip() in labels:
-                raise forms.ValidationError(_("There is more than one “%(name)s”."), params={"name": name.strip()})
-            if line.strip():
-                labels[name.strip()] = text.strip()
-        return labels
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compared as lines."""
-        return super().has_changed(self.prepare_value(initial), data)
-
-
 class HostPageForm(HostForm):
     """What is set of a host, with its IDs."""
 
     first = forms.IntegerField(label=_("First number"), required=False)
     last = forms.IntegerField(label=_("Last number"), required=False)
-    labels = LabelsField(label=_("Labels"), required=False, help_text=_("One a line: name = text."))
 
     class Meta(HostForm.Meta):
         help_texts = {

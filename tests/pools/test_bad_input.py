@@ -86,7 +86,7 @@ def change_host(ask: Ask, way: str, host: WorkerHost, **given: Any) -> str:
         case "rest":
             return ask(f"/api/v1/hosts/{host.name}/", given, method="patch")
         case _:
-            form = {"pool": str(host.pool_id), "slots": 2, "labels": "{}"}
+            form = {"pool": str(host.pool_id), "slots": 2, "labels": ""}
             form |= {"events-TOTAL_FORMS": 0, "events-INITIAL_FORMS": 0}
             return ask(f"/admin/pools/workerhost/{host.pk}/change/", form | given)
 
@@ -257,7 +257,7 @@ def test_moving_or_removing_a_host_in_use(refusal: Ask, a: WorkerHost, pool: Wor
                 refusal("/api/v1/hosts/a/", {}, method="delete"),
             ]
         case _:
-            form = {"pool": str(pool.pk), "slots": 2, "labels": "{}", "first": 1, "last": 200, "max_users": 77}
+            form = {"pool": str(pool.pk), "slots": 2, "labels": "", "first": 1, "last": 200, "max_users": 77}
             form |= {"events-TOTAL_FORMS": 0, "events-INITIAL_FORMS": 0}
             told = [
                 refusal(f"/admin/pools/workerhost/{a.pk}/change/", form),
@@ -267,7 +267,7 @@ def test_moving_or_removing_a_host_in_use(refusal: Ask, a: WorkerHost, pool: Wor
 
 
 def test_moving_a_host_in_the_admin_and_giving_it_ids_at_once(refusal: Ask, a: WorkerHost, pool: WorkerPool) -> None:
-    form = {"pool": str(pool.pk), "slots": 2, "labels": "{}", "first": 5, "last": 9}
+    form = {"pool": str(pool.pk), "slots": 2, "labels": "", "first": 5, "last": 9}
     form |= {"events-TOTAL_FORMS": 0, "events-INITIAL_FORMS": 0}
     told = refusal(f"/admin/pools/workerhost/{a.pk}/change/", form)
     assert "Move it first, and then give it IDs of that pool." in told
