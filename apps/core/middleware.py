@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.core.errors import HatcheryError
+from apps.core.pages import bad_request
 
 
 class PrivateMiddleware:
@@ -38,6 +40,8 @@ class ErrorPagesMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Called by Django for what a view let through."""
-        if not isinstance(error, HatcheryError):
-            return None
-        return render(request, "core/error.html", {"error": error}, status=error.status)
+        if isinstance(error, HatcheryError):
+            return render(request, "core/error.html", {"error": error}, status=error.status)
+        if isinstance(error, ValidationError) and request.path.startswith("/admin/"):
+            return bad_request(request, error)  # Django's admin asks for rows by ids that are none
+        return None

@@ -195,6 +195,14 @@ def test_labels_that_nobody_types_are_no_fault_of_ours(admin_client: Client, hos
     assert "labels" in errors(admin_client.post(f"{HOSTS}{host.pk}/change/", host_form(labels=labels)))
 
 
+@pytest.mark.parametrize("what", ["teams", "_selected_action"])
+def test_an_id_that_is_none_is_no_fault_of_ours(admin_client: Client, lab: WorkerPool, what: str) -> None:
+    form = pool_form(teams=["x"]) if what == "teams" else {"action": "make_default", "_selected_action": ["x"]}
+    answer = admin_client.post(f"{POOLS}{lab.pk}/change/" if what == "teams" else POOLS, form)
+    assert answer.status_code == 400
+    assert "The portal did not understand this request." in answer.content.decode()
+
+
 def test_it_moves_a_host(admin_client: Client, host: WorkerHost, pool: WorkerPool) -> None:
     IdRange.objects.create(pool=host.pool, host=host, first=1, last=100)
     form = host_form(pool=str(pool.pk), first=1, last=100, slots=3)
