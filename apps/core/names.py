@@ -19,13 +19,13 @@ REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make text look like other text. Letters of right-to-left scripts need none of them."""
 
 
-def clean_name(name: str, *, field: str = "name") -> str:
+def clean_name(name: str, *, field: str = "name", most: int = NAME_CHARS) -> str:
     """The name without white space around it. Raises Invalid for one that cannot be shown as it is."""
     name = unicodedata.normalize("NFC", name).strip()
     if not any(char.isprintable() and not char.isspace() and unicodedata.category(char) != "Mn" for char in name):
         raise _invalid(field, _("Give it a name."))
-    if len(name) > NAME_CHARS:
-        raise _invalid(field, _("A name has at most %(chars)d characters.") % {"chars": NAME_CHARS})
+    if len(name) > most:
+        raise _invalid(field, _("A name has at most %(chars)d characters.") % {"chars": most})
     if any(unicodedata.category(char) in ("Cc", "Cs") or char in REORDERING for char in name):
         raise _invalid(field, _("A name cannot contain control characters."))
     return name

@@ -28,6 +28,8 @@ from apps.pools.watch import note, note_return
 
 MACHINE_ID = Path("/etc/machine-id")
 MACHINE_DIGITS = 32
+RUNNER_NAME_CHARS = 150
+"""As many as the column holds: by itself a runner is called as its host, and a number."""
 CLOCK_SECONDS = 1.0
 """Linux tells when a process began in ticks since a boot that is known to the second only."""
 
@@ -48,7 +50,7 @@ def register(pool_name: str, host_name: str, runner_name: str, machine: str, joi
     worked once works again, also when the host was moved or its pool got another name.
     """
     try:
-        host_name, runner_name = clean_name(host_name), clean_name(runner_name)
+        host_name, runner_name = clean_name(host_name), clean_name(runner_name, most=RUNNER_NAME_CHARS)
     except Invalid as error:
         raise Refused(error.message) from None
     with transaction.atomic():

@@ -76,7 +76,7 @@ def test_it_needs_its_pool() -> None:
     assert not WorkerHost.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 101, "a\nb", "a\x00b", "a\u202eb"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 151, "a\nb", "a\x00b", "a\u202eb"])
 def test_a_name_that_nobody_can_read_is_refused(pool: WorkerPool, name: str) -> None:
     for host, runner in [(name, "box-1"), ("box", name)]:
         with pytest.raises(Refused):
@@ -351,6 +351,12 @@ def test_the_command_to_copy_holds_whatever_a_host_is_called(closed: WorkerPool)
     assert words[words.index("--host") + 1] == name
     assert words[-4:] == ["--host", name, "--join", "htj_secret"]
     assert words[:5] == ["python", "manage.py", "runner", "--pool", "lab"]
+
+
+def test_a_host_of_the_longest_name_comes_as_its_command_says(closed: WorkerPool, by: Actor) -> None:
+    name = "x" * 100
+    _key, secret = keys.make(closed, name, by)
+    assert register("lab", name, f"{name}-1", HERE, secret).name == f"{name}-1"
 
 
 # --- which machine this is ----------------------------------------------------------------------------------------
