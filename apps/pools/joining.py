@@ -50,7 +50,7 @@ def register(pool_name: str, host_name: str, runner_name: str, machine: str, joi
     worked once works again, also when the host was moved or its pool got another name.
     """
     try:
-        host_name, runner_name = clean_name(host_name), clean_name(runner_name, most=RUNNER_NAME_CHARS)
+        host_name, runner_name = keys.clean_host_name(host_name), clean_name(runner_name, most=RUNNER_NAME_CHARS)
     except Invalid as error:
         raise Refused(error.message) from None
     with transaction.atomic():

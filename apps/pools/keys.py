@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from apps.core.clock import db_now, utc
-from apps.core.errors import Conflict, Missing
+from apps.core.errors import Conflict, Invalid, Missing
 from apps.core.names import clean_name
 from apps.pools import leases
 from apps.pools.models import JoinKey, WorkerHost, WorkerPool
@@ -32,7 +32,7 @@ def make(pool: WorkerPool, host_name: str, by: Actor) -> tuple[JoinKey, str]:
 
     Raises Invalid for a name nobody can have, Conflict for one that is taken in another pool.
     """
-    host_name = clean_name(host_name, field="host_name")
+    host_name = clean_host_name(host_name, field="host_name")
     pool = leases.lock(pool.pk)
     elsewhere = WorkerHost.objects.filter(name=host_name).exclude(pool=pool).select_related("pool").first()
     if elsewhere is not None:
@@ -72,8 +72,17 @@ def check_revoke(*, key: JoinKey) -> None:
         raise Conflict(sentence % words, code="key_used")
 
 
+def clean_host_name(name: str, *, field: str = "name") -> str:
+    """As `clean_name`, of a name that stands in commands. Raises Invalid for one that looks like an option there."""
+    name = clean_name(name, field=field)
+    if name.startswith("-"):
+        sentence = _("A host's name cannot begin with a hyphen: commands would take it for an option.")
+        raise Invalid(sentence, fields={field: [sentence]})
+    return name
+
+
 def command(pool: WorkerPool, host_name: str, secret: str) -> str:
-    """What to type on the new host."""
+    """What to type on the new host, in a shell."""
     words = ["python", "manage.py", "runner", "--pool", pool.name, "--host", host_name, "--join", secret]
     return shlex.join(words)
 

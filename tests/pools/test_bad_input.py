@@ -230,6 +230,23 @@ def test_a_host_name_that_another_pool_has(refusal: Ask, a: WorkerHost, pool: Wo
     assert sentence in told
 
 
+@pytest.mark.parametrize("way", ["page", "rest", "runner"])
+@pytest.mark.parametrize("name", ["-rf", "--settings=evil"])
+def test_a_host_name_that_commands_take_for_an_option(refusal: Ask, lab: WorkerPool, way: str, name: str) -> None:
+    match way:
+        case "page":
+            told = refusal("/pools/lab/join/", {"host_name": name})
+        case "rest":
+            told = refusal("/api/v1/pools/lab/join-keys/", {"host_name": name})
+        case _:
+            before = everything()
+            with pytest.raises(Refused) as refused:
+                register("lab", name, "runner-1", "f" * 64)
+            assert everything() == before
+            told = str(refused.value)
+    assert "A host's name cannot begin with a hyphen: commands would take it for an option." in told
+
+
 def test_a_host_name_that_is_online(a: WorkerHost) -> None:
     before = everything()
     with pytest.raises(Refused, match="Host name twice: “a” is another machine"):
