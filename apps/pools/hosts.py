@@ -235,7 +235,8 @@ def move(*, host: WorkerHost, to: WorkerPool, by: Actor) -> WorkerHost:
     range_.delete()
     before, host.pool = host.pool, to
     host.save(update_fields=["pool"])
-    _note(host, host.state, f"{before} → {to}", by)
+    # Not from where: whoever may use a pool reads the history of its hosts, and may know nothing of the other.
+    _note(host, host.state, gettext_noop("It came from another pool"), by)
     audit.record("host.move", obj=host, team=None, by=by, before=before.name, after=to.name, ids=ids)
     return host
 

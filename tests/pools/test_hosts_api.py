@@ -152,7 +152,7 @@ def test_a_host_is_moved(admin_client: Client, host: WorkerHost, pool: WorkerPoo
     assert (moved.json()["pool"], moved.json()["ids"], moved.json()["events"][0]["text"]) == (
         "local",
         None,
-        "lab → local",
+        "It came from another pool",
     )
     again = admin_client.post(f"{HOSTS}a/move/", {"pool": str(pool.pk)}, content_type=JSON)
     assert again.status_code == 200 and not IdRange.objects.exists()
