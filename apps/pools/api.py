@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, TypeVar
 from uuid import UUID
@@ -64,7 +65,7 @@ class PoolList(generics.ListAPIView[WorkerPool]):
         """Make a pool. For the portal's admin."""
         access.require_admin(actor_of(request))
         given = valid(PoolNew, request)
-        with transaction.atomic():
+        with _lock_for(given):
             pool = pools.create(options=_options(given), by=actor_of(request))
             _set_format(request, pool, given)
         location = reverse("api:pool", args=[pool.name])
@@ -84,7 +85,7 @@ class PoolDetail(APIView):
         """Change a pool; what is left out stays. For the portal's admin."""
         pool = access.get_pool(actor_of(request), ref, to_change=True)
         given = valid(PoolChange, request)
-        with transaction.atomic():
+        with _lock_for(given):
             pool = pools.change(pool=pool, options=_options(given, pool), by=actor_of(request))
             pool = _set_format(request, pool, given)
         return Response(_pool(request, pool))
@@ -200,6 +201,15 @@ def valid(serializer: type[StrictSerializer], request: Request) -> dict[str, Any
     body.is_valid(raise_exception=True)
     values: dict[str, Any] = body.validated_data
     return values
+
+
+@contextmanager
+def _lock_for(given: dict[str, Any]) -> Iterator[None]:
+    """One transaction, which holds all pools if another is to be the default."""
+    with transaction.atomic():
+        if given.get("is_default"):
+            pools.lock_all()
+        yield
 
 
 def _options(given: dict[str, Any], pool: WorkerPool | None = None) -> pools.Options:

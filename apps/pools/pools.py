@@ -129,7 +129,7 @@ def _told(pool: WorkerPool) -> dict[str, object]:
 @transaction.atomic
 def make_default(*, pool: WorkerPool, by: Actor) -> WorkerPool:
     """Let runs that name no pool run on this one."""
-    pools = {row.pk: row for row in WorkerPool.objects.select_for_update().order_by("pk")}
+    pools = {row.pk: row for row in lock_all()}
     pool = pools.get(pool.pk) or leases.lock(pool.pk)
     if pool.is_default:
         return pool
@@ -139,6 +139,12 @@ def make_default(*, pool: WorkerPool, by: Actor) -> WorkerPool:
     pool.save(update_fields=["is_default"])
     audit.record("pool.make_default", obj=pool, team=None, by=by, before=before)
     return pool
+
+
+def lock_all() -> list[WorkerPool]:
+    """All pools, in one order for everybody. Before one of them is locked by who makes it the default, too: of two who
+    do that at once, each would wait for the pool of the other."""
+    return list(WorkerPool.objects.select_for_update().order_by("pk"))
 
 
 # --- deleting -----------------------------------------------------------------------------------------------------

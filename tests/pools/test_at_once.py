@@ -299,3 +299,21 @@ def test_of_two_who_give_pools_one_name_one_gets_it(lab: WorkerPool) -> None:
     assert sorted(told) == [DONE, "This name is taken."] or sorted(told) == ["This name is taken.", DONE]
     assert WorkerPool.objects.filter(name="home").count() == 1
     assert actions() == ["pool.change"]
+
+
+def test_of_those_who_make_pools_the_default_one_comes_last(lab: WorkerPool, pool: WorkerPool, admin: User) -> None:
+    factories.PoolFactory.create(name="den")
+    answers: list[Any] = []
+
+    def change(name: str) -> None:
+        given = {"is_default": True, "users_per_worker": 7}
+        answers.append(client_of(admin).patch(f"/api/v1/pools/{name}/", given, content_type="application/json"))
+
+    def make() -> None:
+        given = {"name": "fresh", "is_default": True}
+        answers.append(client_of(admin).post("/api/v1/pools/", given, content_type="application/json"))
+
+    told = at_once(lambda: change("lab"), lambda: change("den"), make, lambda: pools.make_default(pool=pool, by=BY))
+    assert told == [DONE] * 4
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 201]
+    assert WorkerPool.objects.filter(is_default=True).count() == 1
