@@ -30,6 +30,7 @@ from apps.scenarios import data_services, data_supply
 from apps.scenarios import load as loads
 from apps.scenarios import placement as places
 from apps.scenarios.models import Scenario, ScenarioVersion
+from apps.scenarios.services import lock as lock_scenario
 from apps.teams import audit
 from apps.teams.actors import Actor
 from apps.teams.models import Project
@@ -212,6 +213,7 @@ def _insert(
     by: Actor,
 ) -> Run:
     _hold(pool)
+    lock_scenario(scenario)
     Project.objects.filter(pk=scenario.project_id).update(last_run_number=F("last_run_number") + 1)
     project = Project.objects.select_related("team").get(pk=scenario.project_id)
     run = Run.objects.create(

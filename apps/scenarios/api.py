@@ -168,7 +168,10 @@ def _version(scenario: Scenario, number: int) -> ScenarioVersion:
 
 
 def _shown(actor: Actor, scenario: Scenario) -> dict[str, Any]:
-    return presentation.scenario(selectors.listed(actor).get(pk=scenario.pk))
+    shown = selectors.listed(actor).filter(pk=scenario.pk).first()
+    if shown is None:
+        raise Missing
+    return presentation.scenario(shown)
 
 
 def _values(given: dict[str, Any], project: Project) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.core.errors import Invalid, Missing
-from apps.scenarios import data_check, data_limits, data_store, selectors
+from apps.scenarios import data_check, data_limits, data_store, selectors, services
 from apps.scenarios.data_check import MB, Content
 from apps.scenarios.models import AtEnd, DataFile, DataFileVersion, DataKind, Distribution, Scenario
 from apps.teams import audit
 from apps.teams.actors import Actor
-from apps.teams.models import Project, Team
+from apps.teams.models import Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def add(
     Raises Invalid with the fields that are wrong, Conflict.
     """
     # The team against a second upload, the project against `data_store.tidy`, which removes content under this lock.
-    Team.objects.select_for_update(no_key=True).get(pk=scenario.project.team_id)
-    Project.objects.select_for_update().get(pk=scenario.project_id)
+    Team.objects.select_for_update(no_key=True).filter(pk=scenario.project.team_id).first()
+    services.lock(scenario)
     content = received.content
     data_limits.check(scenario, received.name, content)
     file = scenario.data_files.filter(name=received.name, deleted_at=None).first()
@@ -96,6 +96,8 @@ def add(
 @transaction.atomic
 def change(*, file: DataFile, distribution: str | None = None, at_end: str | None = None, by: Actor) -> DataFile:
     """Change who gets which rows, or what comes after the last; None stays. Raises Invalid with the fields."""
+    services.lock(file.scenario)
+    _refuse_deleted(file)
     changed = _apply(file, newest(file).kind, distribution=distribution, at_end=at_end)
     if changed:
         file.save(update_fields=changed)
@@ -106,6 +108,7 @@ def change(*, file: DataFile, distribution: str | None = None, at_end: str | Non
 @transaction.atomic
 def delete(*, file: DataFile, by: Actor) -> None:
     """Take it from the scenario with all its versions. A run that pinned one reads it for as long as the run exists."""
+    services.lock(file.scenario)
     if DataFile.objects.filter(pk=file.pk, deleted_at=None).update(deleted_at=timezone.now()):
         file.scenario.save(update_fields=["updated_at"])
         _record("data_file.delete", file, by, versions=file.versions.count())
@@ -115,7 +118,8 @@ def delete(*, file: DataFile, by: Actor) -> None:
 def restore(*, version: DataFileVersion, by: Actor) -> tuple[DataFileVersion, bool]:
     """A new version with the content of an older one, and whether it is new: the newest one's content makes none."""
     file = version.file
-    Project.objects.select_for_update().get(pk=file.scenario.project_id)
+    services.lock(file.scenario)
+    _refuse_deleted(file)
     last = newest(file)
     if last.sha256 == version.sha256:
         return last, False
@@ -124,6 +128,11 @@ def restore(*, version: DataFileVersion, by: Actor) -> tuple[DataFileVersion, bo
     file.scenario.save(update_fields=["updated_at"])
     _record("data_file.restore", file, by, version=made.number, of=version.number)
     return made, True
+
+
+def _refuse_deleted(file: DataFile) -> None:
+    if not DataFile.objects.filter(pk=file.pk, deleted_at=None).exists():
+        raise Missing(_("“%(name)s” has just been deleted.") % {"name": file.name})
 
 
 def newest(file: DataFile) -> DataFileVersion:

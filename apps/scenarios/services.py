@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Invalid, Missing
 from apps.core.names import clean_name, derive_slug
 from apps.scenarios import load as loads
 from apps.scenarios import placement, validate
@@ -40,8 +41,7 @@ def create(*, project: Project, script: Script, values: Mapping[str, Any], by: A
     _check_script(script)
     scenario = Scenario(project=project)
     _apply(scenario, {"name": "", **values})
-    # Two that choose the same slug at once must not both see it free.
-    Project.objects.select_for_update().get(pk=project.pk)
+    _lock_project(project.pk)  # two that choose the same slug at once must not both see it free
     scenario.slug = _free_slug(project, scenario.name)
     scenario.save()
     _add_version(scenario, script, number=1, by=by)
@@ -52,6 +52,7 @@ def create(*, project: Project, script: Script, values: Mapping[str, Any], by: A
 @transaction.atomic
 def update(*, scenario: Scenario, changes: Mapping[str, Any], by: Actor) -> Scenario:
     """Change name, description, the default load or its placement. Raises Invalid with the fields that are wrong."""
+    lock(scenario)
     before = {name: getattr(scenario, name) for name in CHANGEABLE}
     _apply(scenario, changes)
     changed = sorted(name for name in CHANGEABLE if getattr(scenario, name) != before[name])
@@ -65,7 +66,7 @@ def update(*, scenario: Scenario, changes: Mapping[str, Any], by: Actor) -> Scen
 def save_version(*, scenario: Scenario, script: Script, by: Actor) -> tuple[ScenarioVersion, bool]:
     """The version that holds this script, and whether it is new: the newest one's text again makes no new version."""
     _check_script(script)
-    Scenario.objects.select_for_update().get(pk=scenario.pk)
+    lock(scenario)
     newest = scenario.versions.first()
     if newest is not None and newest.sha256 == hashlib.sha256(script.locustfile.encode()).hexdigest():
         return newest, False
@@ -78,14 +79,28 @@ def save_version(*, scenario: Scenario, script: Script, by: Actor) -> tuple[Scen
 @transaction.atomic
 def delete(*, scenario: Scenario, by: Actor) -> None:
     """Delete it with its versions and its finished runs. Raises Conflict while a run of it is active."""
-    # Locked: no run is numbered, and so none starts, between the question and the deletion.
-    Project.objects.select_for_update().get(pk=scenario.project_id)
+    lock(scenario)  # no run is numbered, and so none starts, between the question and the deletion
     if scenario.runs.filter(finished_at=None).exists():
         raise Conflict(_("A run of this scenario is active. Stop it, then delete the scenario."), code="run_active")
     audit.record("scenario.delete", obj=scenario, team=scenario.project.team, by=by, runs=scenario.runs.count())
     # First: a version is protected for as long as a run refers to it.
     scenario.runs.all().delete()
     scenario.delete()
+
+
+def lock(scenario: Scenario) -> None:
+    """Nobody deletes or changes it, and no run of it starts, until the transaction ends: holds its project.
+
+    Raises Missing when somebody has deleted it.
+    """
+    _lock_project(scenario.project_id)
+    if not Scenario.objects.filter(pk=scenario.pk).exists():
+        raise Missing(_("“%(name)s” has just been deleted.") % {"name": scenario.name})
+
+
+def _lock_project(pk: UUID) -> None:
+    if Project.objects.select_for_update().filter(pk=pk).first() is None:
+        raise Missing(_("This project has just been deleted."))
 
 
 def _check_script(script: Script) -> None:
