@@ -239,7 +239,9 @@ def _hosts_of(pool: WorkerPool, refs: list[str] | None) -> list[WorkerHost] | No
     """Raises Invalid for one that is not of this pool, or is named twice."""
     if refs is None:
         return None
-    known = {str(key): host for host in pool.hosts.all() for key in (host.name, host.pk)}
+    hosts = list(pool.hosts.all())
+    # An id before a name that looks like it, as in addresses: a machine chooses its name by itself.
+    known = {host.name: host for host in hosts} | {str(host.pk): host for host in hosts}
     missing = [ref for ref in refs if ref not in known]
     if missing:
         sentence = _("Host %(host)s is not in pool %(pool)s.") % {"host": missing[0], "pool": pool}

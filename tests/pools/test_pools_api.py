@@ -174,6 +174,14 @@ def test_a_split_over_a_host_of_another_pool_is_refused(admin_client: Client, la
     assert answer.json()["fields"] == {"hosts": ["Host stray is not in pool lab."]}
 
 
+def test_a_host_that_calls_itself_as_anothers_id_gets_none_of_its_ids(admin_client: Client, lab: WorkerPool) -> None:
+    host = makers.add_host(lab, "0", slots=1)  # before the other by name
+    makers.add_host(lab, str(host.pk), slots=1)
+    given = {"first": 1, "last": 500, "hosts": [str(host.pk)]}
+    answer = admin_client.post(f"{POOLS}lab/split/", given, content_type=JSON)
+    assert [slot["host"] for slot in answer.json()["slots"]] == ["0"]
+
+
 def test_a_key_is_shown_once_also_to_who_asks_twice(admin_client: Client, lab: WorkerPool) -> None:
     def ask() -> Any:
         headers = {"Idempotency-Key": "k"}
