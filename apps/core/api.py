@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.db import DataError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
@@ -40,7 +41,7 @@ class CursorPages(CursorPagination):
         """A page of rows. A cursor that somebody made up is not found, like one that is not even in the right form."""
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValueError, ValidationError) as error:
+        except (ValueError, ValidationError, DataError) as error:
             raise exceptions.NotFound(self.invalid_cursor_message) from error
 
 

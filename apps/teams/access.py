@@ -61,6 +61,8 @@ def may(actor: Actor, permission: str, row: Tenanted) -> bool:
 
 
 def _one(rows: QuerySet[M], lookup: dict[str, Any]) -> M:
+    if any(isinstance(value, str) and "\x00" in value for value in lookup.values()):
+        raise Missing  # PostgreSQL does not even take the question
     try:
         return rows.get(**lookup)
     except (ObjectDoesNotExist, ValueError, ValidationError):

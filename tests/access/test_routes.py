@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import transaction
@@ -15,12 +17,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.teams.roles import VIEW
 from tests.access.cast import Cast, Party
-from tests.access.needs import ADMIN, CLOSED, LOGGED_IN, PUBLIC, Need
+from tests.access.needs import ADMIN, CLOSED, LOGGED_IN, PUBLIC, Need, Route
 from tests.access.table import ROUTES
 
 API = ("api/v1/", "api/^")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 HOLE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^()]*\)")
+ANCHORS = str.maketrans("", "", "^$")
 REFUSALS = (401, 403, 404, 405)
 SERVED, LOGIN = "served", "login"
 
@@ -41,9 +44,12 @@ def all_routes() -> list[str]:
 
 def address(cast: Cast, pattern: str) -> str:
     """The pattern with its holes filled."""
-    holes = ROUTES[pattern].holes
-    filled = HOLE.sub(lambda hole: str(cast.look_up(holes[hole[1] or hole[2]])), pattern)
-    return "/" + filled.replace("^", "").replace("$", "")
+    return "/" + fill(cast, ROUTES[pattern], pattern).translate(ANCHORS)
+
+
+def fill(cast: Cast, route: Route, text: str) -> str:
+    """A piece of a route's pattern with its holes filled."""
+    return HOLE.sub(lambda hole: str(cast.look_up(route.holes[hole[1] or hole[2]])), text)
 
 
 def expected(party: Party, need: Need, *, is_api: bool) -> set[int | str]:
@@ -159,3 +165,25 @@ def test_it_closes_the_admin_to_all_but_superusers(cast: Cast) -> None:
                 response = client.generic(method, url)
                 assert response.status_code in (302, 401, 403, 404), f"{name}: {method} {url}: {response.status_code}"
     assert cast.party("portal admin").client().get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("odd", ["%00", "a%00b", "%0A", "%ED%A0%80", "%2e%2e%2f", "9" * 1000])
+def test_it_finds_nothing_at_odd_addresses(cast: Cast, odd: str) -> None:
+    clients = [cast.party(name).client() for name in ("owner", "portal admin")]
+    for pattern, route in ROUTES.items():
+        for hole in [] if pattern.startswith("accounts/") else HOLE.finditer(pattern):
+            begin, end = pattern[: hole.start()], pattern[hole.end() :]
+            url = "/" + "".join((fill(cast, route, begin), odd, fill(cast, route, end))).translate(ANCHORS)
+            for client in clients:
+                assert client.get(url).status_code in REFUSALS, url
+
+
+def test_it_takes_no_odd_cursors(cast: Cast) -> None:
+    clients = [cast.party(name).client() for name in ("owner", "portal admin")]
+    lists = [name for name, route in ROUTES.items() if name.startswith("api/v1/") and "GET" in route.needs]
+    for position in ("\x00", "x", "9" * 30):
+        cursor = b64encode(urlencode({"p": position}).encode()).decode()
+        need = Need(query=urlencode({"cursor": cursor}))
+        for url in [address(cast, pattern) for pattern in lists]:
+            answers = [send(client, "GET", url, cast, need)[0] for client in clients]
+            assert max(answer.status_code for answer in answers) < 500, f"{url} after {position!r}"
