@@ -164,6 +164,8 @@ RQ_QUEUES = {
         "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 2},
     },
 }
+# Its pages show a queue that nobody uses, and ask for less than a superuser.
+RQ_SHOW_ADMIN_LINK = False
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

@@ -10,15 +10,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.teams.roles import VIEW
+from tests import factories
 from tests.access.cast import Cast, Party
 from tests.access.needs import ADMIN, CLOSED, LOGGED_IN, PUBLIC, Need, Route
 from tests.access.table import ROUTES
+from tests.factories import client_of
 
 API = ("api/v1/", "api/^")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -122,6 +125,21 @@ def test_it_has_a_line_for_every_address() -> None:
     missing, stale = sorted(routes - ROUTES.keys()), sorted(ROUTES.keys() - routes)
     assert not missing, f"Not in tests/access/table.py, whose head says how to add them: {missing}"
     assert not stale, f"In tests/access/table.py, but there is no such address any more: {stale}"
+
+
+def test_the_admin_is_for_the_portals_admin_alone(cast: Cast, client: Client) -> None:
+    staff = factories.UserFactory.create(is_staff=True)
+    staff.user_permissions.set(Permission.objects.all())
+    clients = {"anonymous": client, "owner": cast.party("owner").client(), "staff": client_of(staff)}
+    for pattern in all_routes():
+        url = "/" + HOLE.sub(str(cast.lab.pk), pattern).translate(ANCHORS)
+        for name, browser in clients.items() if pattern.startswith("admin/") else ():
+            for method in ("GET", "POST"):
+                answer = browser.generic(method, url)
+                is_sent_away = answer.status_code == 302 and answer["Location"].startswith(
+                    ("/admin/", "/accounts/login/")
+                )
+                assert is_sent_away or answer.status_code in REFUSALS, f"{name}: {method} {url}: {answer.status_code}"
 
 
 @pytest.mark.parametrize("pattern", ROUTES)
