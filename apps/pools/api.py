@@ -23,7 +23,7 @@ from apps.core.errors import Invalid
 from apps.core.idempotency import idempotent
 from apps.core.ids import is_uuid
 from apps.core.serializers import StrictSerializer
-from apps.pools import access, keys, overview, pools, presentation, ranges, usage
+from apps.pools import access, host_rows, keys, overview, pools, presentation, ranges, usage
 from apps.pools.models import JoinKey, WorkerHost, WorkerPool
 from apps.pools.serializers import (
     JoinKeyNew,
@@ -173,8 +173,8 @@ def _pools(request: Request, found: list[WorkerPool]) -> list[dict[str, Any]]:
     viewer = Viewer.of(actor_of(request))
     hosts_here = WorkerHost.objects.filter(pool__in=found).select_related("pool", "id_range").defer("recent")
     rows = hosts_here.prefetch_related("runners")
-    by_pool: dict[Any, list[overview.Row]] = {}
-    for row in overview.rows(list(rows), viewer):
+    by_pool: dict[Any, list[host_rows.Row]] = {}
+    for row in host_rows.rows(list(rows), viewer):
         by_pool.setdefault(row.host.pool_id, []).append(row)
     leased = usage.ids_leased(found)
     return [

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.core.errors import HatcheryError
-from apps.pools import access, hosts, overview, people, pools, ranges
+from apps.pools import access, host_rows, hosts, key_rows, people, pools, ranges
 from apps.pools.forms import FormatForm, told_in
 from apps.pools.models import WorkerHost, WorkerPool
 from apps.pools.page_forms import HostPageForm, MoveForm, PoolNewForm, PoolSettingsForm, SplitForm
@@ -61,7 +61,7 @@ def pool_settings(request: PageRequest, name: str) -> HttpResponse:
 
 def _warn_of_keys(request: PageRequest, pool: WorkerPool, new_name: str) -> None:
     """Of a pool that has another name now: runners that are there follow; what was copied for new hosts does not."""
-    if new_name != pool.name and overview.open_keys(pool):
+    if new_name != pool.name and key_rows.open_keys(pool):
         sentence = _("Commands that were made for new hosts name the pool “%(old)s”: start them with --pool %(new)s.")
         messages.warning(request, sentence % {"old": pool.name, "new": new_name})
 
@@ -145,8 +145,8 @@ def host_act(request: PageRequest, name: str, host: str, act: str) -> HttpRespon
         if done:
             messages.success(request, _said(act) % {"host": row.name})
             return redirect("pools:detail", pool.name)
-        return redirect("pools:host", pool.name, overview.host_ref(row))
-    context = {"pool": pool, "host": row, "ref": overview.host_ref(row), "act": act, "runs": hosts.running(row)}
+        return redirect("pools:host", pool.name, host_rows.host_ref(row))
+    context = {"pool": pool, "host": row, "ref": host_rows.host_ref(row), "act": act, "runs": hosts.running(row)}
     return render_pool(request, "pools/host_act.html", context | {"events": row.events.count()})
 
 
@@ -162,8 +162,8 @@ def host_move(request: PageRequest, name: str, host: str) -> HttpResponse:
         messages.success(request, _("The host “%(host)s” is in the pool “%(pool)s” now.") % {"host": row, "pool": to})
         if to.has_ids:
             messages.warning(request, _("It has no IDs there yet, and no run goes to it without."))
-        return redirect("pools:host", to.name, overview.host_ref(row))
-    context = {"pool": pool, "host": row, "ref": overview.host_ref(row), "form": form, "runs": hosts.running(row)}
+        return redirect("pools:host", to.name, host_rows.host_ref(row))
+    context = {"pool": pool, "host": row, "ref": host_rows.host_ref(row), "form": form, "runs": hosts.running(row)}
     return render_pool(request, "pools/host_move.html", context)
 
 
@@ -195,7 +195,7 @@ def save_host(request: PageRequest, host: WorkerHost, form: HostPageForm) -> Htt
         figures = {"host": host.name, "slots": slots, "cores": host.cores}
         sentence = _("%(host)s has %(slots)d slots on %(cores)d cores: full ones slow each other down.")
         messages.warning(request, sentence % figures)
-    return redirect("pools:host", host.pool.name, overview.host_ref(host))
+    return redirect("pools:host", host.pool.name, host_rows.host_ref(host))
 
 
 # --- what they share ----------------------------------------------------------------------------------------------

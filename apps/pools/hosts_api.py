@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core.errors import Invalid, Missing
-from apps.pools import access, hosts, overview, presentation, ranges
+from apps.pools import access, host_rows, hosts, presentation, ranges
 from apps.pools.api import valid
 from apps.pools.models import Standing, WorkerHost, WorkerPool
 from apps.pools.serializers import STATES, HostChange, HostFullOut, HostMoveNew, HostOut
@@ -42,7 +42,7 @@ class HostList(generics.ListAPIView[WorkerHost]):
         viewer = Viewer.of(actor_of(request))
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(
-            [presentation.host(row, viewer) for row in overview.rows(page or [], viewer)]
+            [presentation.host(row, viewer) for row in host_rows.rows(page or [], viewer)]
         )
 
     @extend_schema(
@@ -138,7 +138,7 @@ def _pool(request: Request, ref: str) -> WorkerPool:
 
 def _host(request: Request, host: WorkerHost) -> dict[str, Any]:
     viewer = Viewer.of(actor_of(request))
-    [row] = overview.rows([host], viewer)
+    [row] = host_rows.rows([host], viewer)
     return presentation.host_in_full(row, viewer)
 
 

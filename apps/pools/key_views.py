@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from apps.pools import access, keys, overview
+from apps.pools import access, key_rows, keys
 from apps.pools.edit_views import is_done, obstacle_of, render_pool
 from apps.pools.forms import told_in
 from apps.pools.page_forms import JoinForm
@@ -36,7 +36,7 @@ def pool_join(request: PageRequest, name: str) -> HttpResponse:
             key, secret = keys.make(pool, form.cleaned_data["host_name"], request.actor)
             made = {"command": keys.command(pool, key.host_name, secret), "host_name": key.host_name}
     page = Paginator(pool.join_keys.all(), KEYS_A_PAGE).get_page(request.GET.get("page"))
-    context = {"pool": pool, "form": form, "hours": keys.KEY_HOURS, "page": page, "keys": overview.keys(page)}
+    context = {"pool": pool, "form": form, "hours": keys.KEY_HOURS, "page": page, "keys": key_rows.keys(page)}
     return render_pool(request, "pools/join.html", context | made)
 
 

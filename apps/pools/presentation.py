@@ -11,8 +11,9 @@ from django.utils.translation import gettext
 from apps.core.clock import utc
 from apps.pools import usage
 from apps.pools.drawing import number
+from apps.pools.host_rows import Row
 from apps.pools.models import HostEvent, JoinKey, Runner, WorkerPool
-from apps.pools.overview import Card, Row
+from apps.pools.overview import Card
 from apps.pools.ranges import Part, own_span, seen
 from apps.pools.space import Space
 from apps.pools.usage import Share, Viewer

@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from apps.pools import access, drawing, overview
+from apps.pools import access, drawing, host_rows, key_rows, overview
 from apps.pools.bar import Bar, bar
 from apps.pools.edit_views import host_form, save_host
+from apps.pools.host_rows import Filters
 from apps.pools.models import OFFLINE, Standing, WorkerHost, WorkerPool
-from apps.pools.overview import Filters
 from apps.pools.presentation import report_for
 from apps.pools.usage import Viewer
 from apps.teams.pages import PageRequest
@@ -58,9 +58,9 @@ def pool_detail(request: PageRequest, name: str) -> HttpResponse:
 
 def _pool_context(request: PageRequest, pool: WorkerPool, viewer: Viewer) -> dict[str, Any]:
     """All but what stands at the head of the page, which the live part does not have."""
-    hosts, filters = overview.hosts_of(pool), Filters.read(request.GET)
+    hosts, filters = host_rows.hosts_of(pool), Filters.read(request.GET)
     have = frozenset(request.GET.get("have", "")[:MOST_HAVE_CHARS].split("."))
-    rows = overview.rows(hosts, viewer, have)
+    rows = host_rows.rows(hosts, viewer, have)
     ids = bar(pool, viewer)
     fitting = [row for row in rows if filters.fit(row.host)]
     page = Paginator(fitting, HOSTS_A_PAGE).get_page(request.GET.get("page"))
@@ -71,10 +71,10 @@ def _pool_context(request: PageRequest, pool: WorkerPool, viewer: Viewer) -> dic
         "page": page,
         "rows": list(page),
         "filters": filters,
-        "states": [(state, overview.state_word(state)) for state in [*Standing.values, OFFLINE]],
-        "labels": sorted({label for host in hosts for label in overview.labels_of(host)}),
+        "states": [(state, host_rows.state_word(state)) for state in [*Standing.values, OFFLINE]],
+        "labels": sorted({label for host in hosts for label in host_rows.labels_of(host)}),
         "viewer": viewer,
-        "keys": overview.open_keys(pool) if viewer.is_admin else [],
+        "keys": key_rows.open_keys(pool) if viewer.is_admin else [],
     }
 
 
@@ -109,14 +109,14 @@ def host_detail(request: PageRequest, name: str, host: str) -> HttpResponse:
 
 
 def _host_context(pool: WorkerPool, host: WorkerHost, viewer: Viewer) -> dict[str, Any]:
-    siblings = overview.hosts_of(pool)
-    row = next((row for row in overview.rows(siblings, viewer) if row.host == host), overview.Row(host))
+    siblings = host_rows.hosts_of(pool)
+    row = next((row for row in host_rows.rows(siblings, viewer) if row.host == host), host_rows.Row(host))
     report = report_for(row, viewer)
     return {
         "pool": pool,
         "row": row,
         "report": json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False) if report else "",
-        "events": [overview.Event.of(event) for event in host.events.all()[:EVENTS_SHOWN]],
+        "events": [host_rows.Event.of(event) for event in host.events.all()[:EVENTS_SHOWN]],
         "runners": host.runners.all()[:EVENTS_SHOWN],
         "first_id": pool.id_text(pool.first_id or 0),
         "last_id": pool.id_text(pool.last_id or 0),

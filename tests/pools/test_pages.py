@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from apps.pools import drawing, overview
+from apps.pools import drawing, host_rows
 from apps.pools.allocation import Span
 from apps.pools.models import IdLease, IdRange, JoinKey, Standing, WorkerHost, WorkerPool
 from apps.runs.models import Run
@@ -233,7 +233,7 @@ def test_names_that_hosts_gave_themselves_are_text(vic_client: Client, lab: Work
     text = vic_client.get(LAB).content.decode()
     assert "<script>alert" not in text and "<b>=" not in text
     for host in WorkerHost.objects.all():
-        url = f"{LAB}hosts/{overview.host_ref(host)}/"
+        url = f"{LAB}hosts/{host_rows.host_ref(host)}/"
         assert f'href="{url}"' in text
         assert vic_client.get(url).status_code == 200
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from apps.pools import overview, presentation, serializers
+from apps.pools import host_rows, overview, presentation, serializers
 from apps.pools.models import IdRange, JoinKey, WorkerPool
 from apps.pools.usage import Viewer
 from apps.runs.models import Run
@@ -255,7 +255,7 @@ def test_it_has_the_fields_of_its_schema(admin: User, lab: WorkerPool, scenario:
     makers.own(host, 1, 400)
     makers.place(factories.RunFactory.create(scenario=scenario, pool=lab), [host], users=100)
     viewer = Viewer.of(Actor(user=admin))
-    rows = overview.rows([host], viewer)
+    rows = host_rows.rows([host], viewer)
     card = overview.card(lab, rows, 100, viewer)
     assert_fits(presentation.pool(card, rows, viewer), serializers.PoolOut())
     assert_fits(presentation.host_in_full(rows[0], viewer), serializers.HostFullOut())
