@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from apps.core.errors import Missing
 from apps.runs import loglines
@@ -33,6 +34,14 @@ def presented(runs: QuerySet[Run]) -> QuerySet[Run]:
 def one(run_id: UUID) -> Run:
     """A run as `presented`. Raises Run.DoesNotExist."""
     return presented(Run.objects.filter(pk=run_id)).get()
+
+
+def lock(run: Run) -> Run:
+    """As it is now; nobody changes or deletes it until the transaction ends. Raises Missing when somebody has."""
+    held = Run.objects.select_for_update().filter(pk=run.pk).first()
+    if held is None:
+        raise Missing(_("This run has just been deleted."))
+    return held
 
 
 def of_page(ids: Iterable[UUID]) -> QuerySet[Run]:

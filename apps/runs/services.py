@@ -22,6 +22,7 @@ from apps.core.errors import Conflict, Invalid, Missing
 from apps.core.queue import host_queue, is_host_ringing, is_ringing, pool_queue, ring, ring_host
 from apps.pools import leases, pools
 from apps.pools.models import WorkerPool
+from apps.runs import selectors
 from apps.runs.lease import note_state
 from apps.runs.models import Run, RunEvent, RunWorker
 from apps.runs.notify import ring_pages
@@ -121,6 +122,7 @@ def add_note(*, run: Run, text: str, at: datetime | None = None, until: datetime
         sentence = _("A note has 1 to %(limit)d characters.") % {"limit": NOTE_CHARS}
         raise Invalid(sentence, code="bad_note", fields={"text": [sentence]})
     _check_span(run, at, until)
+    selectors.lock(run)
     event = RunEvent.objects.create(run=run, kind="note", text=text, by=by.label, at=at or timezone.now(), until=until)
     audit.record("run.note", obj=run, team=run.project.team, by=by)
     ring_pages(run.pk)
@@ -248,7 +250,7 @@ def _hold(pool: WorkerPool) -> None:
 @transaction.atomic
 def _end(run: Run, by: Actor, wish: _Wish) -> Run:
     now = timezone.now()
-    held = Run.objects.select_for_update().get(pk=run.pk)
+    held = selectors.lock(run)
     asked = {wish.field_name: now, "stopped_by": by.label}
     match State(held.state):
         case State.QUEUED:

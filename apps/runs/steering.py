@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from apps.core.errors import Conflict, Invalid
+from apps.runs import selectors
 from apps.runs.models import Run, RunEvent
 from apps.runs.notify import ring_pages
 from apps.runs.states import TERMINAL, State
@@ -56,7 +57,7 @@ def steer(*, run: Run, changes: Mapping[str, Any], by: Actor) -> Run:
     """
     if not changes:
         raise Invalid(_("Give at least one of users, spawn_rate, paused and run_time."), code="nothing_to_change")
-    held = Run.objects.select_for_update().get(pk=run.pk)
+    held = selectors.lock(run)
     _refuse_state(held)
     wanted = _read(held, changes)
     if held.own_shape and set(wanted) - {"run_time"}:

@@ -15,10 +15,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 from rq import Queue
 
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Invalid, Missing
 from apps.core.queue import pool_queue
 from apps.pools.models import WorkerPool
-from apps.runs import services
+from apps.runs import services, steering
 from apps.runs.keeper import ring_waiting
 from apps.runs.lease import claim
 from apps.runs.models import Run, RunEvent
@@ -234,6 +234,20 @@ def test_a_run_that_is_over_cannot_be_ended(by: Actor, state: State, end: Any) -
         end(run=RunFactory.create(state=state), by=by)
     assert refused.value.code == "run_over"
     assert not AuditEvent.objects.exists() and not RunEvent.objects.exists()
+
+
+def test_a_run_that_somebody_has_just_deleted_is_missing(by: Actor) -> None:
+    run = RunFactory.create(state=State.RUNNING)
+    Run.objects.filter(pk=run.pk).delete()
+    asked = [
+        lambda: services.stop(run=run, by=by),
+        lambda: services.add_note(run=run, text="deployed", by=by),
+        lambda: steering.steer(run=run, changes={"users": 2}, by=by),
+    ]
+    for ask in asked:
+        with pytest.raises(Missing, match="just been deleted"):
+            ask()
+    assert not AuditEvent.objects.exists()
 
 
 def test_it_pins_a_note(by: Actor) -> None:
