@@ -24,11 +24,11 @@ RUN_LABEL_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A run, and how many IDs it has."""
+    """A run, and how much it has of something: IDs, slots or users."""
 
     run_id: UUID
     run_label: str
-    ids: int
+    count: int
 
 
 def lock(pool_id: UUID) -> WorkerPool:

@@ -18,7 +18,7 @@ from apps.runs.lease import Lease, claim, note_state
 from apps.runs.models import Run, RunWorker
 from apps.runs.notify import ring_pages
 from apps.runs.services import ring_waiting
-from apps.runs.states import TERMINAL, WORKERS_ALIVE, State, WorkerState
+from apps.runs.states import TERMINAL, WORKERS_IN_PLACE, State, WorkerState
 from apps.runs.waiting import AfterOthers, let_elders_go_first, why
 from apps.scenarios.models import WhenFull
 
@@ -26,8 +26,9 @@ QUARANTINE_SECONDS = 90
 """A worker that nobody hears of may be alive, and ends by itself after a minute without its master."""
 LABEL_CHARS = 300
 WAITS_FOR_CHARS = 500
-UNHEARD_AT_ONCE = 200
-"""So many of a pool are looked at in a round of the keeper; each is a transaction of its own."""
+UNHEARD_NEW, UNHEARD_FIRST = 200, 20
+"""So many of a pool that were told nothing yet, and so many that are next, are looked at in a round of the keeper; each
+is a transaction of its own."""
 
 
 class Elsewhere(Exception):
@@ -97,7 +98,8 @@ def note_unheard(now: datetime) -> None:
         rooms = leases.rooms(pool, taken(pool), now)
         if not rooms or any(room.slots for room in rooms):
             continue
-        for run in waiting.filter(pool=pool).only("workers", "users").order_by("id")[:UNHEARD_AT_ONCE]:
+        here = waiting.filter(pool=pool).only("workers", "users").order_by("id")
+        for run in {*here.filter(waits_for="")[:UNHEARD_NEW], *here[:UNHEARD_FIRST]}:
             try:
                 seats(rooms, workers=run.workers, users=run.users)
             except NoRoom as error:
@@ -128,7 +130,7 @@ def _note_full(run_id: UUID, error: NoRoom | AfterOthers) -> None:
 
 def taken(pool: WorkerPool) -> dict[UUID, tuple[int, int]]:
     """Slots and users of each host that runs have: those whose process is not known to be gone."""
-    in_use = Q(run_workers__ended_at=None, run_workers__state__in=sorted(WORKERS_ALIVE | {WorkerState.LOST}))
+    in_use = Q(run_workers__ended_at=None, run_workers__state__in=sorted(WORKERS_IN_PLACE))
     hosts = pool.hosts.annotate(
         slots_taken=Count("run_workers", filter=in_use), users_taken=Sum("run_workers__users", filter=in_use)
     )

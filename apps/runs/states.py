@@ -51,7 +51,8 @@ class WorkerState(TextChoices):
 
 
 WORKERS_ALIVE = frozenset({WorkerState.WANTED, WorkerState.STARTING, WorkerState.READY, WorkerState.SILENT})
-"""They take a slot. One that is lost does as well, until its process is known to be gone (`RunWorker.ended_at`)."""
+WORKERS_IN_PLACE = WORKERS_ALIVE | {WorkerState.LOST}
+"""They take a slot, also one that is lost, until its process is known to be gone (`RunWorker.ended_at`)."""
 
 
 class Verdict(TextChoices):

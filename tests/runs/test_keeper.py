@@ -253,6 +253,9 @@ def test_it_survives_a_database_that_is_away() -> None:
 # --- a full pool --------------------------------------------------------------------------------------------------
 
 
+FULL = "It needs 1 slot; pool lab has 0 free on active hosts. Slots are taken by 1 run of another team (1)."
+
+
 @pytest.fixture
 def full() -> WorkerHost:
     """A host whose only slot is taken: its runner does not listen to the pool's bell."""
@@ -266,7 +269,7 @@ def test_it_says_what_a_run_waits_for_in_a_full_pool(watching: Keeper, full: Wor
     run = RunFactory.create(pool=full.pool)
     watching.round()
     run.refresh_from_db()
-    assert (run.state, run.waits_for) == (State.QUEUED, "It needs 1 slot; pool lab has 0 free on active hosts.")
+    assert (run.state, run.waits_for) == (State.QUEUED, FULL)
 
 
 def test_it_refuses_a_run_that_is_not_to_wait_in_a_full_pool(watching: Keeper, full: WorkerHost) -> None:
@@ -274,7 +277,7 @@ def test_it_refuses_a_run_that_is_not_to_wait_in_a_full_pool(watching: Keeper, f
     watching.round()
     run.refresh_from_db()
     assert (run.state, run.reason) == (State.FAILED, "no_room")
-    assert run.diagnosis["message"] == "It needs 1 slot; pool lab has 0 free on active hosts."
+    assert run.diagnosis["message"] == FULL
 
 
 @pytest.mark.parametrize("change", [{"slots": 2}, {"standing": Standing.DRAINING}, {"is_silent": True}])

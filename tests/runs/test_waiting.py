@@ -11,7 +11,7 @@ from apps.pools import leases
 from apps.pools.allocation import NoRoom, Seat
 from apps.pools.models import IdRange, Standing, WorkerHost, WorkerPool
 from apps.runs import placing
-from apps.runs.models import Run
+from apps.runs.models import Run, RunWorker
 from apps.runs.states import State, WorkerState
 from apps.runs.waiting import FAIR_SECONDS, why
 from apps.scenarios.models import WhenFull
@@ -87,10 +87,21 @@ def test_runs_of_ones_own_team_are_named_and_others_counted(host: WorkerHost, ow
     assert stranger == f"{told} IDs are leased by 6 runs of other teams (247)."
 
 
-def test_what_is_not_about_ids_names_nobody(host: WorkerHost, own: Project) -> None:
-    leased(host, queued(host.pool, own), 1, 10)
-    text = why(NoRoom("slots", needed=9, free=1), host.pool, own.team_id)
-    assert text == leases.shortage(NoRoom("slots", needed=9, free=1), host.pool) and "leased by" not in text
+@pytest.mark.parametrize(
+    ("kind", "held"),
+    [("slots", "Slots are taken by {0} (2) and {1} (1)."), ("users", "There are users of {1} (40) and {0} (30).")],
+)
+def test_who_has_the_slots_and_the_users_is_named(host: WorkerHost, own: Project, kind: str, held: str) -> None:
+    short = NoRoom(kind, needed=9, free=1)
+    assert why(short, host.pool, own.team_id) == leases.shortage(short, host.pool)
+    two, one, gone = (queued(host.pool, own, state=State.RUNNING) for _ in range(3))
+    for run, index, users in [(two, 0, 15), (two, 1, 15), (one, 0, 40), (gone, 0, 99)]:
+        RunWorkerFactory.create(run=run, host=host, index=index, users=users, state=WorkerState.LOST)
+    RunWorkerFactory.create(run=queued(PoolFactory.create(name="elsewhere"), own), users=200)
+    RunWorker.objects.filter(run=gone).update(ended_at=db_now())
+    told = why(short, host.pool, own.team_id)
+    assert told == f"{leases.shortage(short, host.pool)} {held.format(two, one)}"
+    assert str(two) not in why(short, host.pool, ProjectFactory.create().team_id)
 
 
 # --- who goes first -----------------------------------------------------------------------------------------------
