@@ -141,8 +141,8 @@ class LabelsField(forms.CharField):
 class HostForm(forms.ModelForm):  # type: ignore[type-arg]
     """A host with its range of IDs; both numbers empty: none."""
 
-    first = forms.IntegerField(label=_("first ID"), required=False)
-    last = forms.IntegerField(label=_("last ID"), required=False)
+    first = forms.IntegerField(label=_("First ID"), required=False)
+    last = forms.IntegerField(label=_("Last ID"), required=False)
     labels = LabelsField(label=_("Labels"), required=False, help_text=_("One a line: name = text."))
 
     class Meta:

@@ -52,6 +52,17 @@ def overflowing(page: Page) -> bool:
     return wide
 
 
+def test_the_admin_of_django_names_the_owner_of_ids_too(page: Page) -> None:
+    page.goto("/admin/pools/workerhost/")
+    expect(page.locator("#result_list tbody tr")).to_have_count(WorkerHost.objects.count())
+    page.get_by_role("link", name="loadgen-39").click()
+    page.get_by_label("First ID").fill("450")
+    page.get_by_label("Last ID").fill("600")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".field-first .errorlist")).to_have_text("test_00001 to test_00500 belong to host loadgen-01.")
+    assert not IdRange.objects.filter(host__name="loadgen-39").exists()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_they_fit_every_screen(page: Page, tmp_path: Path, theme: str) -> None:
     hosts = WorkerHost.objects.filter(pool__name="berlin", name__gte="loadgen-20").order_by("name")
