@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -131,7 +130,10 @@ def kill_at_random(stack: Stack, herd: Herd, dice: random.Random, runs: list[str
     plan = sorted((dice.uniform(0, MOMENT_SECONDS), name, dice.choice(ROLES)) for name in herd.processes)
     for moment, name, role in plan:
         time.sleep(max(0.0, began + moment - time.monotonic()))
-        herd.victim(name, role).send_signal(signal.SIGKILL)
+        try:
+            herd.victim(name, role).kill()
+        except psutil.NoSuchProcess:  # its run was over in that moment
+            herd.processes[name].kill()
         assert doubled(stack, runs) == []
 
 
