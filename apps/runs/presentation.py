@@ -205,6 +205,7 @@ def worker(run: Run, row: RunWorker) -> dict[str, Any]:
         "starts": row.starts,
         "requests": row.totals.get("requests"),
         "failures": row.totals.get("failures"),
+        "counted_to": utc_or_none(row.last_t),
         "generator": row.generator or None,
         "link": {**row.link, "since": utc(row.link["since"])} if row.link else None,
         "clock_offset_ms": row.clock_offset_ms,

@@ -289,6 +289,9 @@ class WorkerOut(serializers.Serializer[Any]):
     starts = serializers.IntegerField(help_text="How often its process was started.")
     requests = serializers.IntegerField(allow_null=True)
     failures = serializers.IntegerField(allow_null=True)
+    counted_to = serializers.DateTimeField(
+        allow_null=True, help_text="The last second that these counts are of; null for a run of one process."
+    )
     generator = WorkerHealthOut(allow_null=True)
     link = WorkerLinkOut(allow_null=True, help_text="To the master; null when it never changed.")
     clock_offset_ms = serializers.FloatField(

@@ -23,6 +23,23 @@ test("a rate is of the last seconds only, and of a worker that is not told of an
   assert.equal(rates.rateOf(0, 30_000), 0);
 });
 
+test("a rate is of the seconds that were counted, whenever they are told", () => {
+  const rates = new Rates();
+  const told = (second, heard) => {
+    const counted_to = new Date(second * 1_000).toISOString();
+    rates.heard([worker(0, { requests: second * 20, counted_to })], heard);
+  };
+  told(100, 0);
+  told(100, 900);
+  assert.equal(rates.rateOf(0, 900), null);
+  told(102, 1_600);
+  assert.equal(rates.rateOf(0, 1_600), 20);
+  told(103, 3_900);
+  assert.equal(rates.rateOf(0, 3_900), 20);
+  told(103, 8_000);
+  assert.equal(rates.rateOf(0, 9_000), 0);
+});
+
 test("a count that fell is another process's, and one that is not known is passed over", () => {
   const rates = new Rates();
   rates.heard([worker(0, { requests: 500 }), worker(1, { requests: null })], 0);

@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
 from django.test import Client
 
+from apps.core.clock import utc
 from apps.runs import consumers, live, snapshot, tiers
 from apps.runs.models import LogChunk, Run, RunWorker, ScriptException
 from apps.runs.news import MAX_TICKS_AT_ONCE, News
@@ -23,7 +24,7 @@ from apps.teams.models import ApiToken, Membership
 from portal.asgi import application
 from tests.factories import RunWorkerFactory, bearer
 from tests.redis import Server
-from tests.runs.makers import held, sample, tick
+from tests.runs.makers import T0, held, sample, tick
 from tests.sockets import Socket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
@@ -99,8 +100,9 @@ async def test_it_tells_of_the_workers_as_rest_does(
     async def change(**fields: Any) -> None:
         await sync_to_async(RunWorker.objects.filter(pk=worker.pk).update)(**fields)
 
-    await change(state="ready", current_users=3, last_seq=1, totals={"requests": 7, "failures": 1})
+    await change(state="ready", current_users=3, last_seq=1, last_t=T0, totals={"requests": 7, "failures": 1})
     told = (await until(socket, "workers"))["workers"]
+    assert (told[0]["requests"], told[0]["counted_to"]) == (7, utc(T0))
     answer = await sync_to_async(tess_client.get)(f"/api/v1/runs/{recorder.run_id}/workers/")
     assert told == answer.json()["results"]
     began = time.monotonic()

@@ -50,21 +50,23 @@ export function sumOf(workers, rateOf) {
   };
 }
 
-/** Requests a second of each worker, from what its count grew by between messages. */
+/** Requests a second of each worker, from what its count grew by, and in how many seconds of its own that was. */
 export class Rates {
   constructor() {
-    /** @type {Map<number, {at: number, requests: number}[]>} */
+    /** @type {Map<number, {at: number, heard: number, requests: number}[]>} */
     this.counts = new Map();
   }
 
-  /** @param {number} at milliseconds */
-  heard(workers, at) {
-    for (const { index, requests } of workers) {
+  /** @param {number} now milliseconds; of a count that does not say when it was taken, that was now */
+  heard(workers, now) {
+    for (const { index, requests, counted_to: to } of workers) {
       if (!isNumber(requests)) continue;
+      const at = to ? Date.parse(to) : now;
       const known = this.counts.get(index) ?? [];
       const isNew = known.length && requests < known.at(-1).requests; // another process, which counts from 0
+      if (known.length && !isNew && at <= known.at(-1).at) continue;
       const kept = isNew ? [] : known;
-      kept.push({ at, requests });
+      kept.push({ at, heard: now, requests });
       while (kept.length > 2 && at - kept[1].at >= RATE_MS) kept.shift();
       this.counts.set(index, kept);
     }
@@ -73,9 +75,9 @@ export class Rates {
   /** Null while there is nothing to compare with; none for a while is 0. @param {number} now milliseconds */
   rateOf(index, now) {
     const kept = this.counts.get(index) ?? [];
+    if (kept.length < 2) return null;
     const [first, last] = [kept[0], kept.at(-1)];
-    if (kept.length < 2 || last.at === first.at) return null;
-    return now - last.at > RATE_MS ? 0 : (last.requests - first.requests) / ((last.at - first.at) / 1_000);
+    return now - last.heard > RATE_MS ? 0 : (last.requests - first.requests) / ((last.at - first.at) / 1_000);
   }
 }
 
