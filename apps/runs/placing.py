@@ -117,14 +117,14 @@ def _note_full(run_id: UUID, error: NoRoom | AfterOthers) -> None:
         )
         if run is None:
             return
-        text = why(error, run.pool, run.project.team_id)
+        text = why(error, run.pool, run.project.team_id)[:WAITS_FOR_CHARS]
         held = Run.objects.filter(pk=run_id, state=State.QUEUED)
         if run.when_full == WhenFull.REFUSE:
             diagnosis = {"code": "no_room", "message": text, "line": None, "traceback": ""}
             held.update(state=State.FAILED, reason="no_room", diagnosis=diagnosis, finished_at=db_now(), waits_for="")
             note_state(run_id, State.FAILED, reason="no_room")
         elif run.waits_for != text:
-            held.update(waits_for=text[:WAITS_FOR_CHARS])
+            held.update(waits_for=text)
             ring_pages(run_id)
 
 
